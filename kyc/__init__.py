@@ -1,0 +1,1 @@
+"""The desk that knows who is buying: ID numbers, verification, one-time codes, the vault for personal data."""

@@ -1,0 +1,147 @@
+"""The database: engine, sessions, column types. The one file that knows which SQL dialect it is on."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, Engine, LargeBinary, MetaData, create_engine, event, inspect
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from runtime.crypto import seal, unseal
+from runtime.settings import settings
+
+_CHUNK = 900  # rows an INSERT; SQLite takes 32,766 parameters in one statement
+
+
+class Base(DeclarativeBase):
+    """All tables. Names of constraints are fixed, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python; TIMESTAMPTZ on PostgreSQL, naive UTC on SQLite. A naive value is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class SealedText(TypeDecorator[str]):
+    """Text encrypted at rest; `place` is table.column and is authenticated with it."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else seal(value.encode(), self.place)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        return None if value is None else unseal(bytes(value), self.place).decode()
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """The engine of this process."""
+    url = make_url(settings().database_url)
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        made = create_engine(url, connect_args={"timeout": 15}, pool_size=20, max_overflow=40)
+        event.listen(made, "connect", _open_sqlite)
+        event.listen(made, "begin", _begin_sqlite)
+        return made
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    options = "-c statement_timeout=15000 -c lock_timeout=5000 -c timezone=UTC"
+    return create_engine(
+        url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args={"options": options}
+    )
+
+
+def dispose() -> None:
+    """Close all connections and forget the engine."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+        engine.cache_clear()
+
+
+def _open_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the lock at BEGIN: a reader that turns writer later could only fail with SQLITE_BUSY."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session that only reads; whatever it changed is rolled back."""
+    with Session(engine(), expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A session that commits at the end of the block, or rolls back on an exception."""
+    bound = engine().execution_options(writes=True)
+    with Session(bound, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def insert_new(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:
+    """Insert the rows whose keys are not there yet; gives the primary keys of those that were new.
+
+    RETURNING tells which, since drivers disagree on the row count of a batched ON CONFLICT."""
+    table = model.__table__
+    key = inspect(model).primary_key[0]
+    dialect = session.get_bind().dialect.name
+    made: list[Any] = []
+    for start in range(0, len(rows), _CHUNK):
+        chunk = list(rows[start : start + _CHUNK])
+        insert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+        made += session.scalars(insert.values(chunk).on_conflict_do_nothing().returning(key)).all()
+    return made
+
+
+def explain_lock(error: Exception) -> bool:
+    """Is this a lock or serialisation failure, after which the same transaction may simply be run again?"""
+    original = getattr(error, "orig", error)
+    return "database is locked" in str(original) or getattr(original, "sqlstate", "") in {
+        "40001",
+        "40P01",
+        "55P03",
+    }

@@ -1,0 +1,98 @@
+"""What tests stand on: a real Redis, a real database, the offline twins over real HTTP."""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+_HOME = Path(tempfile.mkdtemp(prefix="haoka-test-"))
+os.environ.update(
+    {"HAOKA_HOME": str(_HOME), "HAOKA_PUBLIC_URL": "http://testserver", "HAOKA_LOG_LEVEL": "WARNING"}
+)
+_DATABASE = os.environ.get("HAOKA_TEST_DATABASE_URL", "")
+if _DATABASE:
+    os.environ["HAOKA_DATABASE_URL"] = _DATABASE
+
+from runtime import clock, log, redis_server  # noqa: E402
+from runtime import db as database  # noqa: E402
+from runtime import redis as redis_clients  # noqa: E402
+from runtime.settings import settings  # noqa: E402
+
+log.configure("WARNING")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home() -> Iterator[None]:
+    yield
+    database.dispose()
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def redis_process() -> Iterator[None]:
+    server = redis_server.start(_HOME / "redis")
+    yield
+    redis_clients.forget()
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.fixture
+def redis(redis_process: None) -> Redis:
+    """A clean, real Redis."""
+    redis_clients.hot().flushall()
+    return redis_clients.hot()
+
+
+@pytest.fixture(scope="session")
+def schema() -> None:
+    """All tables, made by the migrations, on whichever database the run is for."""
+    import storefront.tables  # noqa: F401
+
+    database.Base.metadata.create_all(database.engine())
+
+
+@pytest.fixture
+def db(schema: None) -> Iterator[None]:
+    """A clean database, all tables empty."""
+    with database.writing() as session:
+        for table in reversed(database.Base.metadata.sorted_tables):
+            session.execute(table.delete())
+    yield
+    clock.shift(timedelta())
+
+
+@pytest.fixture
+def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """All offline twins behind one real HTTP server; the settings point at it. Gives the base address."""
+    import uvicorn
+
+    from storefront.twins import app
+
+    config = uvicorn.Config(app(tmp_path / "twins"), host="127.0.0.1", port=0, log_level="error", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    base = f"http://127.0.0.1:{port}/sandbox"
+    monkeypatch.setenv("HAOKA_SANDBOX_URL", base)
+    settings.cache_clear()
+    yield base
+    server.should_exit = True
+    thread.join(15)
+    monkeypatch.delenv("HAOKA_SANDBOX_URL")
+    settings.cache_clear()
