@@ -70,7 +70,8 @@ def endpoint(
     """Make a JSON endpoint of a function `f(request[, body])`.
 
     A plain function runs in a thread, an async one on the event loop. What it returns is encoded with `status`;
-    a Response goes out as it is. A body that is not `body` raises Invalid naming the field."""
+    a Response goes out as it is. A body that is not `body` raises Invalid naming the field. With another
+    `body_media` than JSON (a form, say) `body` is for the description only: f(request) reads it itself."""
 
     def declare(call: Callable[..., Any]) -> Endpoint:
         return Endpoint(
@@ -118,7 +119,7 @@ def _app(one: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 
     async def run(request: Request) -> Response:
         args = [request]
-        if one.body is not None:
+        if one.body is not None and one.body_media == "application/json":
             args.append(await read_body(request, one.body))
         result = await one.call(*args) if is_async else await run_in_threadpool(one.call, *args)
         if isinstance(result, Response):
