@@ -3,7 +3,8 @@
 import importlib
 from importlib.util import find_spec
 
-import runtime.outbox  # noqa: F401
+import runtime.outbox
+import runtime.ticker  # noqa: F401
 
 for _package in ("inventory", "kyc", "logistics", "checkout", "storefront"):
     if find_spec(f"{_package}.models"):

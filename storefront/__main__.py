@@ -1,0 +1,5 @@
+"""`python -m storefront` is the command line."""
+
+from storefront.cli import main
+
+main()

@@ -1,0 +1,238 @@
+"""JSON API, the drop: drops, numbers, holds. Searching and holding are the hot path: async, no SQL."""
+
+from datetime import datetime
+
+import msgspec
+from starlette.requests import Request
+
+from checkout import offers
+from inventory import drops, holds, shelf
+from inventory.holds import DropClosed, DropPaused, LimitReached, NotOpen, Ordered, SoldOut, Taken
+from runtime import clock
+from runtime.api import Parameter, endpoint, routes
+from runtime.db import reading
+from runtime.facts import Fact, Invalid, N_, NotFound, Unauthorized, Unavailable
+from storefront import accounts, offer_book
+from storefront.api_account import shopper
+
+
+class OfferOut(msgspec.Struct):
+    """What can be bought with a number of this drop."""
+
+    id: str
+    kind: str
+    """`card` or `bundle`."""
+    name_zh: str
+    name_en: str
+    monthly_fee_fen: int
+    due_now_fen: int
+    """For an ordinary number, without the number's own prestored fee."""
+    term_months: int
+    sku: str
+    """The handset's stock-keeping unit, empty for a card."""
+
+
+class DropOut(msgspec.Struct):
+    """A timed round. `state` is what holds at this moment: scheduled, warming, open, paused, sold_out, closed."""
+
+    id: str
+    name: str
+    state: str
+    opens_at: datetime
+    closes_at: datetime | None
+    server_time: datetime
+    cities: list[str]
+    limit_account: int
+    limit_person: int
+
+
+class DropDetail(DropOut):
+    """A drop with its figures and offers."""
+
+    free: int
+    loaded: int
+    offers: list[OfferOut]
+
+
+class DropsOut(msgspec.Struct):
+    drops: list[DropOut]
+
+
+class NumberOut(msgspec.Struct):
+    """A number on the shelf. Being shown promises nothing: the hold decides."""
+
+    number: str
+    city: str
+    pattern: str
+    grade: int
+    prestore_fen: int
+    min_spend_fen: int
+    term_months: int
+    tags: list[str]
+
+
+class NumbersOut(msgspec.Struct):
+    numbers: list[NumberOut]
+
+
+class HoldIn(msgspec.Struct):
+    """Hold a number for a while. With `like`, the nearest free number is offered when this one is gone."""
+
+    offer: str
+    number: str = ""
+    like: str = ""
+
+
+class HoldOut(msgspec.Struct):
+    """A number kept for this shopper until `expires_at`."""
+
+    hold: str
+    drop: str
+    number: str
+    offer: str
+    expires_at: datetime
+    server_time: datetime
+
+
+class NotAdmitted(Fact):
+    code = "not_admitted"
+    text = N_("It is not your turn yet.")
+
+
+@endpoint("GET", "/drops", answer=DropsOut, summary="All drops that shoppers may see")
+def list_drops(request: Request) -> DropsOut:
+    with reading() as session:
+        return DropsOut([_drop(d) for d in drops.listing(session) if drops.face(d) != "draft"])
+
+
+@endpoint("GET", "/drops/{drop}", answer=DropDetail, facts=(NotFound,), summary="One drop with its offers")
+def show_drop(request: Request) -> DropDetail:
+    with reading() as session:
+        found = drops.find(session, request.path_params["drop"])
+        if drops.face(found) == "draft":
+            raise NotFound
+        on_offer = [_offer(o) for o in offers.of_drop(session, found.id)]
+    tally = drops.tally(found.id)
+    brief = _drop(found)
+    return DropDetail(
+        **{f: getattr(brief, f) for f in DropOut.__struct_fields__},
+        free=tally.free, loaded=tally.loaded, offers=on_offer,
+    )  # fmt: skip
+
+
+@endpoint(
+    "GET", "/drops/{drop}/numbers", answer=NumbersOut, facts=(NotFound,), summary="Search the free numbers",
+    parameters=(
+        Parameter("city", "City code, e.g. 110"),
+        Parameter("segment", "First digits, e.g. 186"),
+        Parameter("contains", "1-8 digits anywhere"),
+        Parameter("ending", "Last digits"),
+        Parameter("pattern", "Pattern class, e.g. AABB"),
+        Parameter("no4", "1: no digit 4 in the last eight"),
+        Parameter("limit", "How many, 1-100; 20 unless told", schema={"type": "integer"}),
+        Parameter("batch", "Any text: another text, another sample"),
+    ),
+)  # fmt: skip
+async def search_numbers(request: Request) -> NumbersOut:
+    """Different shoppers see different samples. Free at the moment of asking; only a hold is a promise."""
+    asked = request.query_params
+    identity = accounts.identify(request)
+    who = identity.account if identity else (request.client.host if request.client else "")
+    found = shelf.search(
+        request.path_params["drop"], city=asked.get("city", ""), segment=_digits(asked, "segment", 7),
+        contains=_digits(asked, "contains", 8), ending=_digits(asked, "ending", 11),
+        pattern=asked.get("pattern", ""), no4=asked.get("no4", "") in {"1", "true"},
+        limit=_limit(asked.get("limit", "20")), seed=f"{who}{asked.get('batch', '')}",
+    )  # fmt: skip
+    return NumbersOut([_number(n) for n in found])
+
+
+@endpoint(
+    "POST", "/drops/{drop}/holds", body=HoldIn, answer=HoldOut, status=201, auth="shopper",
+    summary="Hold a number",
+    facts=(
+        Unauthorized, NotFound, Taken, SoldOut, LimitReached, NotOpen, DropPaused, DropClosed, NotAdmitted,
+        Unavailable,
+    ),
+    parameters=(Parameter("Idempotency-Key", "Repeating a key repeats the answer", where="header"),),
+)  # fmt: skip
+async def hold_number(request: Request, body: HoldIn) -> HoldOut:
+    """One live hold for a shopper and drop: asking again gives the same hold. `taken` lists alternatives."""
+    identity = accounts.identify(request)
+    if identity is None:
+        raise Unauthorized
+    return await hold_for(identity, request.path_params["drop"], body, request.headers.get("idempotency-key"))
+
+
+async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: str | None) -> HoldOut:
+    """The verb behind the API and the page: hold a number of a drop with an offer for who is signed in."""
+    number = wish.number or wish.like
+    if not number:
+        raise Invalid(number=N_("Name the number to hold."))
+    sku = await offer_book.sku_of(drop, wish.offer)
+    try:
+        held = await holds.hold(
+            drop, token=holds.new_token(drop, identity.account, key), account=identity.account,
+            person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku,
+        )  # fmt: skip
+    except Taken as fact:
+        near = shelf.similar(drop, number)
+        raise Taken(number=number, alternatives=[msgspec.to_builtins(_number(n)) for n in near]) from fact
+    return _hold(held)
+
+
+@endpoint("GET", "/holds/{hold}", answer=HoldOut, auth="shopper", facts=(NotFound,), summary="A hold")
+def show_hold(request: Request) -> HoldOut:
+    held = holds.find(request.path_params["hold"])
+    if held.account != shopper(request):
+        raise NotFound
+    return _hold(held)
+
+
+@endpoint(
+    "DELETE", "/holds/{hold}", status=204, auth="shopper", facts=(NotFound, Ordered), summary="Let a hold go"
+)
+def release_hold(request: Request) -> None:
+    """The number is free again at once. Letting go twice is harmless."""
+    holds.release(request.path_params["hold"], shopper(request))
+
+
+def _drop(d: drops.Drop) -> DropOut:
+    return DropOut(
+        d.id, d.name, drops.face(d), d.opens_at, d.closes_at, clock.now(), list(d.cities), d.limit_account,
+        d.limit_person,
+    )  # fmt: skip
+
+
+def _offer(o: offers.Offer) -> OfferOut:
+    return OfferOut(
+        o.id, o.kind, o.name_zh, o.name_en, o.monthly_fee_fen, o.due_now_fen, o.term_months, o.sku or ""
+    )
+
+
+def _number(n: shelf.ShelfNumber) -> NumberOut:
+    return NumberOut(
+        n.number, n.city, n.pattern, n.grade, n.prestore_fen, n.min_spend_fen, n.term_months, list(n.tags)
+    )
+
+
+def _hold(h: holds.Hold) -> HoldOut:
+    return HoldOut(h.id, h.drop, h.number, h.offer, h.expires_at, clock.now())
+
+
+def _digits(asked: object, name: str, most: int) -> str:
+    value = str(asked.get(name, "")).replace(" ", "")  # type: ignore[attr-defined]
+    if value and not (value.isascii() and value.isdigit() and len(value) <= most):
+        raise Invalid(**{name: N_("Only digits, and not too many of them.")})
+    return value
+
+
+def _limit(raw: str) -> int:
+    if not raw.isdigit() or not 1 <= int(raw) <= 100:
+        raise Invalid(limit=N_("A whole number from 1 to 100."))
+    return int(raw)
+
+
+api_routes = routes(
+    [list_drops, show_drop, search_numbers, hold_number, show_hold, release_hold]
+)

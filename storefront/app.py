@@ -1,0 +1,127 @@
+"""The wiring: the route table, the middleware, what starts and stops with a web process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from checkout import webhooks
+from inventory import shelf
+from logistics import partner_api
+from runtime import api
+from runtime.facts import Fact
+from runtime.log import log
+from storefront import (
+    accounts,
+    api_account,
+    api_drops,
+    api_orders,
+    metrics,
+    ops_drops,
+    ops_manifests,
+    ops_orders,
+    ops_session,
+    pages_account,
+    pages_checkout,
+    pages_drops,
+    pages_orders,
+    pages_session,
+    problems,
+    sandbox_proxy,
+)
+from storefront.security import Guard
+
+STATIC = Path(__file__).parent / "static"
+SHOPPERS_API = [*api_drops.api_routes, *api_account.api_routes, *api_orders.api_routes]  # hot routes first
+_INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
+
+
+def create() -> Starlette:
+    """The shop's ASGI app."""
+    return Starlette(
+        routes=table(),
+        middleware=[Middleware(metrics.Meter), Middleware(Guard)],
+        exception_handlers={
+            Fact: problems.on_fact,
+            HTTPException: problems.on_http,
+            Exception: problems.on_bug,
+        },
+        lifespan=_lifespan,
+    )
+
+
+def table() -> list[BaseRoute]:
+    """Every route of the shop."""
+    return [
+        Mount("/api/v1", routes=SHOPPERS_API),
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        Route("/stripe/webhook", stripe_webhook, methods=["POST"]),
+        Mount("/partner/v1", routes=partner_api.routes),
+        Route("/openapi.json", openapi),
+        Route("/healthz", healthz),
+        Route("/metrics", metrics.metrics),
+        *pages_drops.routes,
+        *pages_checkout.routes,
+        *pages_orders.routes,
+        *pages_account.routes,
+        *pages_session.routes,
+        *ops_session.routes,
+        *ops_drops.routes,
+        *ops_orders.routes,
+        *ops_manifests.routes,
+        *sandbox_proxy.routes,
+    ]
+
+
+async def healthz(request: Request) -> Response:
+    """This process serves. It says nothing of Redis or SQL: without them pages still stand."""
+    return PlainTextResponse("ok")
+
+
+async def openapi(request: Request) -> Response:
+    """The description of the JSON API for shoppers and partners."""
+    described = api.describe(
+        "Haoka", version("haoka"), {"/api/v1": SHOPPERS_API, "/partner/v1": list(partner_api.routes)},
+        problems.STATUS, _INTRO,
+    )  # fmt: skip
+    return api.json_response(described)
+
+
+async def stripe_webhook(request: Request) -> Response:
+    """Stripe's news: stored with the work it asks for, then answered; worked off from the row."""
+    body = await request.body()
+    await run_in_threadpool(webhooks.receive, body, request.headers.get("stripe-signature", ""))
+    return PlainTextResponse("ok")
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    shelf.start()
+    watcher = asyncio.create_task(_watch_revoked())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+        shelf.stop()
+        await sandbox_proxy.close()
+
+
+async def _watch_revoked() -> None:
+    while True:
+        try:
+            await run_in_threadpool(accounts.refresh_revoked)
+        except Exception as error:  # the loop must outlive a moment without a database
+            log.warning("sessions.refresh_failed", error=f"{type(error).__name__}: {error}"[:200])
+        await asyncio.sleep(2)

@@ -1,0 +1,291 @@
+"""The command line: `haoka`. Each command calls the same function as the page and the API."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runtime import clock
+from runtime.facts import Fact, Invalid
+from runtime.settings import SettingsError
+
+
+class _Haoka(click.Group):
+    """Facts become one clear line and exit code 1; a broken setting names itself."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Invalid as fact:
+            for field, sentence in fact.errors.items():
+                click.echo(f"{field}: {sentence}", err=True)
+        except (Fact, SettingsError) as fact:
+            click.echo(str(fact), err=True)
+        ctx.exit(1)
+
+
+@click.group(cls=_Haoka, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="haoka")
+def main() -> None:
+    """Haoka sells phone number cards and handsets in timed drops."""
+
+
+@main.command()
+def run() -> None:
+    """Run the whole shop: Redis, database, twins, web, workers, clock, demo world."""
+    from storefront import processes
+
+    sys.exit(processes.run())
+
+
+@main.command()
+def web() -> None:
+    """Run a web process."""
+    from storefront import processes
+
+    processes.web()
+
+
+@main.command()
+@click.argument("queue", type=click.Choice(["checks", "money", "papers", "dispatch", "notices"]))
+def worker(queue: str) -> None:
+    """Run the worker of one queue."""
+    from storefront import processes
+
+    processes.worker(queue)
+
+
+@main.command("clock")
+def clock_() -> None:
+    """Run the clock: expiring holds, taking news, cutting manifests, waking queues."""
+    from storefront import processes
+
+    processes.clock()
+
+
+@main.command()
+@click.option("--port", type=int, required=True, help="Port on loopback.")
+def twins(port: int) -> None:
+    """Run the offline twins of Stripe, the identity service, the SMS gateway and the couriers."""
+    from storefront import processes
+
+    processes.twins(port)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from storefront import migrating
+
+    migrating.upgrade()
+
+
+@main.command()
+def seed() -> None:
+    """Make the demo world in this data folder; harmless when it is there."""
+    from storefront import processes
+    from storefront import seed as seeding
+
+    processes.prepare()
+    seeding.demo(lambda line: click.echo(line, err=True))
+    for line in seeding.addresses():
+        click.echo(line)
+
+
+@main.group()
+def numbers() -> None:
+    """Phone numbers."""
+
+
+@numbers.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--all-or-nothing", is_flag=True, help="Load none if any row is bad.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def import_numbers(file: Path, all_or_nothing: bool, as_json: bool) -> None:
+    """Import numbers from a CSV (or .gz) with columns number, city, pool, and optionally grade, prestore [yuan].
+
+    Bad rows are named with their line and reason. Running it again adds nothing twice. Exit code 1 if any row is
+    bad."""
+    from inventory import numbers as stock
+
+    bar = sys.stderr.isatty()
+
+    def progress(rows: int, loaded: int, bad: int) -> None:
+        line = f"{rows:,} rows read, {loaded:,} loaded, {bad:,} bad"
+        click.echo(f"\r{line}" if bar else line, nl=not bar, err=True)
+
+    report = stock.import_file(file, all_or_nothing=all_or_nothing, progress=progress)
+    if bar:
+        click.echo(err=True)
+    if as_json:
+        bad_rows = [{"line": b.line, "column": b.column, "value": b.value, "reason": b.reason} for b in report.bad]
+        counts = {"rows": report.rows, "loaded": report.loaded, "known": report.known}
+        click.echo(json.dumps({**counts, "bad": bad_rows}, ensure_ascii=False))
+    else:
+        for b in report.bad:
+            click.echo(f"line {b.line}: {b.column}: {b.reason} ({b.value!r})")
+        click.echo(
+            f"{report.rows:,} rows: {report.loaded:,} loaded, {report.known:,} known already, {len(report.bad):,} bad"
+        )
+    sys.exit(1 if report.bad else 0)
+
+
+@main.group()
+def drop() -> None:
+    """Timed drops."""
+
+
+def _when(_ctx: object, _param: object, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("an ISO time, e.g. 2026-12-01T10:00 (Shanghai time unless it has a zone)") from None
+    return at if at.tzinfo else at.replace(tzinfo=clock.SHANGHAI)
+
+
+@drop.command("create")
+@click.argument("drop_id")
+@click.option("--name", required=True)
+@click.option("--opens", "opens_at", required=True, callback=_when, help="ISO time, Shanghai unless it has a zone.")
+@click.option("--closes", "closes_at", callback=_when, help="ISO time; open end without it.")
+@click.option("--pool", required=True, help="Number pool the stock comes from.")
+@click.option("--city", "cities", multiple=True, required=True, help="City code; repeat for several.")
+@click.option("--quota", type=int, help="At most so many numbers; all of the pool without it.")
+@click.option("--limit-account", default=1, show_default=True)
+@click.option("--limit-person", default=1, show_default=True)
+@click.option("--sku", "skus", multiple=True, help="Handset stock, SKU=COUNT; repeat for several.")
+@click.option("--actor", default="cli", show_default=True)
+def create_drop(drop_id: str, skus: tuple[str, ...], cities: tuple[str, ...], **given: Any) -> None:
+    """Make a drop (state: draft)."""
+    from inventory import drops
+    from runtime.db import writing
+
+    counted = {}
+    for entry in skus:
+        sku, _, count = entry.partition("=")
+        if not count.isdigit():
+            raise click.BadParameter(f"{entry!r}: write SKU=COUNT", param_hint="--sku")
+        counted[sku] = int(count)
+    with writing() as session:
+        made = drops.create(session, id=drop_id, cities=list(cities), skus=counted, **given)
+    click.echo(f"{made.id} {made.state}")
+
+
+def _move(verb: str, doc: str) -> Callable[..., None]:
+    @drop.command(verb, help=doc)
+    @click.argument("drop_id")
+    @click.option("--reason", required=True, help="Kept in the drop's history.")
+    @click.option("--actor", default="cli", show_default=True)
+    def move(drop_id: str, reason: str, actor: str) -> None:
+        from inventory import drops
+        from runtime.db import writing
+
+        with writing() as session:
+            moved = getattr(drops, verb)(session, drop_id, actor=actor, reason=reason)
+        click.echo(f"{moved.id} {moved.state}")
+
+    return move
+
+
+_move("schedule", "Announce a drop: shoppers see it with its countdown.")
+_move("warm", "Load the stock; from opens_at on it sells.")
+_move("pause", "Stop holds at once; what is held stays held.")
+_move("resume", "Sell again.")
+_move("close", "End the sale.")
+_move("settle", "Give unsold numbers back to the pool and clear Redis.")
+
+
+@drop.command("open")
+@click.argument("drop_id")
+@click.option("--reason", required=True)
+@click.option("--actor", default="cli", show_default=True)
+@click.pass_context
+def open_drop(ctx: click.Context, drop_id: str, reason: str, actor: str) -> None:
+    """Load the stock if need be and sell from opens_at on (schedule and warm in one)."""
+    from inventory import drops
+    from runtime.db import reading, writing
+
+    for state, verb in (("draft", drops.schedule), ("scheduled", drops.warm), ("paused", drops.resume)):
+        with reading() as session:
+            now = drops.find(session, drop_id).state
+        if now == state:
+            with writing() as session:
+                verb(session, drop_id, actor=actor, reason=reason)
+    ctx.invoke(drop_status, drop_id=drop_id)
+
+
+@drop.command("status")
+@click.argument("drop_id")
+def drop_status(drop_id: str) -> None:
+    """State and figures of a drop."""
+    from inventory import drops
+    from runtime.db import reading
+
+    with reading() as session:
+        found = drops.find(session, drop_id)
+    tally = drops.tally(drop_id)
+    opens = found.opens_at.astimezone(clock.SHANGHAI).isoformat(timespec="seconds")
+    click.echo(f"{found.id} {drops.face(found)}, opens {opens}")
+    click.echo(
+        f"loaded {tally.loaded} = free {tally.free} + held {tally.held} + ordered {tally.ordered} + paid {tally.paid}"
+        f" + withdrawn {tally.withdrawn}"
+    )
+
+
+@main.command()
+@click.argument("drop_id")
+def audit(drop_id: str) -> None:
+    """Prove that loaded = free + held + ordered + paid + withdrawn, from journal, Redis and SQL. Exit code 1 if not."""
+    from checkout import audit as auditing
+
+    report = auditing.audit(drop_id)
+    for line in report.lines:
+        click.echo(line)
+    for difference in report.differences:
+        click.echo(f"DIFFERENCE {difference}")
+    click.echo(f"{drop_id}: {len(report.differences)} differences")
+    sys.exit(0 if report.clean else 1)
+
+
+@main.group()
+def partner() -> None:
+    """Courier partners."""
+
+
+@partner.command("add")
+@click.argument("name")
+@click.option("--courier", required=True, help="Courier code, e.g. SF.")
+@click.option("--scope", "scopes", multiple=True, default=("manifests:read", "receipts:write", "scans:write"))
+def add_partner(name: str, courier: str, scopes: tuple[str, ...]) -> None:
+    """Make credentials for a partner. The secret is shown once."""
+    from logistics import partners
+    from runtime.db import writing
+
+    with writing() as session:
+        client_id, secret = partners.add(session, name=name, courier=courier, scopes=list(scopes))
+    click.echo(f"client_id {client_id}\nclient_secret {secret}")
+
+
+@main.group()
+def ops() -> None:
+    """Members of staff."""
+
+
+@ops.command("add")
+@click.argument("login")
+@click.option("--role", type=click.Choice(["viewer", "launcher", "finance", "admin"]), default="viewer")
+@click.password_option(help="At least 12 characters.")
+def add_ops(login: str, role: str, password: str) -> None:
+    """Add a member of staff, or set a new password and role."""
+    from runtime.db import writing
+    from storefront import staff
+
+    with writing() as session:
+        staff.add(session, login, password, role)
+    click.echo(f"{login} {role}")

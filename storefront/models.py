@@ -1,0 +1,70 @@
+"""Tables of the storefront: accounts, their sessions, ops users and theirs."""
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from runtime.db import Base, SealedText, UtcDateTime
+
+
+class Account(Base):
+    """A shopper, known by a phone number. The number is sealed; it is found by its blind index."""
+
+    __tablename__ = "accounts"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    phone_index: Mapped[str] = mapped_column(unique=True)
+    phone: Mapped[str] = mapped_column(SealedText("accounts.phone"))
+    phone_masked: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ShopperSession(Base):
+    """One signed-in browser or API client of an account."""
+
+    __tablename__ = "shopper_sessions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+class CodeRequest(Base):
+    """A login code asked for from a client address (kept as a digest), to bound what one address may cost."""
+
+    __tablename__ = "code_requests"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str]
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    __table_args__ = (Index("ix_code_requests_address_at", "address", "at"),)
+
+
+class OpsUser(Base):
+    """A member of staff. `role` is viewer, launcher, finance or admin."""
+
+    __tablename__ = "ops_users"
+    login: Mapped[str] = mapped_column(primary_key=True)
+    password_hash: Mapped[str]
+    role: Mapped[str]
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OpsSession(Base):
+    """A signed-in member of staff; the id is the SHA-256 of the cookie's token."""
+
+    __tablename__ = "ops_sessions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    login: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Seeded(Base):
+    """What the demo world has made already, so that it is made once."""
+
+    __tablename__ = "seeded"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,22 @@
+"""The schedule: every piece of periodic work and its period, in one place."""
+
+from checkout import expiry, news, orphans, payments
+from inventory import drops, expire
+from logistics import manifests
+from runtime import jobs
+from runtime.settings import settings
+from runtime.ticker import Tick
+
+
+def schedule() -> list[Tick]:
+    """What the clock process does; periods in seconds."""
+    return [
+        Tick("expire holds", 1, expire.tick),
+        Tick("take news", 0.5, news.tick),
+        Tick("wake queues", 1, jobs.sweep),
+        Tick("drop states", 1, drops.tick),
+        Tick("expire orders", 2, expiry.tick),
+        Tick("poll payments", 20, payments.tick),
+        Tick("give back orphans", max(2, settings().orphan_seconds / 4), orphans.tick),
+        Tick("cut manifests", settings().manifest_seconds, manifests.tick),
+    ]

@@ -1,0 +1,211 @@
+"""The demo world: three cities, two drops, plans, handsets, couriers, logins. Made once, then kept."""
+
+import csv
+import json
+import os
+import random
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from checkout import catalogue, offers
+from checkout.catalogue import Sku
+from inventory import drops, numbers, patterns, segments, units
+from logistics import couriers, partners
+from runtime import clock
+from runtime.db import insert_new, reading, writing
+from runtime.settings import settings
+from storefront import staff
+from storefront.models import Seeded
+
+Say = Callable[[str], None]
+CITIES = ("110", "310", "510")
+NOW, SOON = "first-round", "second-round"
+_STOCK = {NOW: 10_000, SOON: 10_000}
+_UNITS = 200  # of each handset sku in a drop
+_OPS = "zhao"
+_HANDSETS = {
+    "iphone-4-8": (
+        "iPhone 4", "iPhone 4", catalogue.DATA / "iphone4_8gb.toml",
+        [Sku("IP4-8-BLACK", "黑色", "black", 8), Sku("IP4-8-WHITE", "白色", "white", 8)],
+    ),
+    "shanlan-s1": (
+        "山岚 S1", "Shanlan S1", Path(__file__).parent / "demo" / "shanlan_s1.toml",
+        [Sku("SLS1-128-PINE", "松绿", "pine", 128), Sku("SLS1-256-MIST", "雾白", "mist", 256)],
+    ),
+}  # fmt: skip
+_CARDS = ("prepaid-20", "prepaid-46", "3g-66", "3g-96")
+_BUNDLES = (
+    ("IP4-8-BLACK", "3g-186", 24), ("IP4-8-WHITE", "3g-286", 24), ("SLS1-128-PINE", "3g-96", 24),
+    ("SLS1-128-PINE", "3g-186", 12), ("SLS1-256-MIST", "3g-286", 24),
+)  # fmt: skip
+_COURIERS = (
+    ("EMS", "邮政EMS", "EMS", [""], True, 10),
+    ("SF", "顺丰速运", "SF Express", ["11", "31", "4401", "4403"], True, 30),
+    ("ZJS", "宅急送", "ZJS Express", ["11", "12", "31", "32"], True, 20),
+)
+
+
+def demo(say: Say) -> None:
+    """Make what is missing of the demo world; each step is one transaction or can be run again."""
+    for name, step in (
+        ("couriers", _make_couriers),
+        ("catalogue", _make_catalogue),
+        ("logins", _make_logins),
+        ("units", _make_units),
+        ("numbers", _make_numbers),
+        ("drops", _make_drops),
+    ):
+        with reading() as session:
+            done = session.get(Seeded, name)
+        if done is None:
+            say(f"demo world: {name}")
+            step(say)
+            with writing() as session:
+                insert_new(session, Seeded, [{"name": name, "at": clock.now()}])
+    _tell_twins()
+
+
+def addresses() -> list[str]:
+    """Where to go and with which login, a line each."""
+    url, kept = settings().public_url, _kept()
+    if not kept:
+        return []
+    partner = kept["partners"]["SF"]
+    return [
+        f"shop      {url}/   (sign in with any mobile, e.g. 13800138000; the code is in the SMS outbox)",
+        f"ops       {url}/ops   login {kept['ops']['login']}, password {kept['ops']['password']}",
+        f"twins     {url}/sandbox/sms  {url}/sandbox/identity  {url}/sandbox/stripe  {url}/sandbox/courier",
+        f"partner   {url}/partner/v1   SF: client_id {partner['client_id']}, client_secret {partner['client_secret']}",
+        f"all demo logins are kept in {_path()}",
+    ]
+
+
+def _make_couriers(_say: Say) -> None:
+    with writing() as session:
+        for code, zh, en, areas, cod, priority in _COURIERS:
+            couriers.add(
+                session, code=code, name_zh=zh, name_en=en, areas=areas, cod=cod, priority=priority
+            )
+
+
+def _make_catalogue(_say: Say) -> None:
+    with writing() as session:
+        catalogue.add_plans(session)
+        for handset, (zh, en, table, skus) in _HANDSETS.items():
+            catalogue.add_handset(session, id=handset, name_zh=zh, name_en=en, skus=skus)
+            catalogue.add_policies(session, handset, table)
+
+
+def _make_logins(_say: Say) -> None:
+    """Logins are random and written down before the tables know them, so that a crash between loses none."""
+    kept: dict[str, Any] = {"ops": {"login": _OPS, "password": secrets.token_urlsafe(12)}, "partners": {}}
+    with writing() as session:
+        for code, _, name, *_ in _COURIERS:
+            client_id, secret = partners.add(session, name=name, courier=code)
+            kept["partners"][code] = {"client_id": client_id, "client_secret": secret}
+        staff.add(session, _OPS, kept["ops"]["password"], "admin")
+        _write(_path(), kept)
+
+
+def _make_units(_say: Say) -> None:
+    with writing() as session:
+        units.add_sims(session, units.made_up_iccids(25_000))
+        for _, _, _, skus in _HANDSETS.values():
+            for sku in skus:
+                units.add_handsets(session, sku.sku, units.made_up_imeis(sku.sku, _UNITS * len(_STOCK)))
+
+
+def _make_numbers(say: Say) -> None:
+    path = settings().home / "demo-numbers.csv"
+    with open(path, "w", newline="", encoding="utf-8") as out:
+        table = csv.writer(out)
+        table.writerow(["number", "city", "pool"])
+        table.writerows(_numbers())
+
+    def progress(rows: int, _loaded: int, _bad: int) -> None:
+        say(f"demo world: {rows:,} numbers read")
+
+    report = numbers.import_file(path, progress=progress)
+    if report.bad:
+        raise RuntimeError(f"the demo numbers are bad: {report.bad[:3]}")
+
+
+def _numbers() -> Iterator[tuple[str, str, str]]:
+    """Ordinary numbers of three cities, a pool for each drop; the same in every demo world."""
+    chance = random.Random(19)
+    for pool, count in _STOCK.items():
+        for i, city in enumerate(CITIES):
+            codes = segments.of_city(city)
+            want = count // len(CITIES) + (1 if i < count % len(CITIES) else 0)
+            seen: set[str] = set()
+            start = 0 if pool == NOW else len(codes) // 2
+            while len(seen) < want:
+                number = f"{codes[start + chance.randrange(6)]}{chance.randrange(10_000):04}"
+                if number not in seen and patterns.grade_of(patterns.classify(number)) == 9:
+                    seen.add(number)
+                    yield number, city, pool
+
+
+def _make_drops(_say: Say) -> None:
+    skus = {sku.sku: _UNITS for _, _, _, group in _HANDSETS.values() for sku in group}
+    at = clock.now()
+    for drop, name, opens in (
+        (NOW, "首轮放号 First round", at),
+        (SOON, "次轮放号 Second round", at + timedelta(minutes=10)),
+    ):
+        with writing() as session:
+            _make_drop(session, drop, name, opens, skus)
+        _advance(drop)
+
+
+def _make_drop(session: Session, drop: str, name: str, opens: Any, skus: dict[str, int]) -> None:
+    if any(d.id == drop for d in drops.listing(session)):
+        return
+    drops.create(
+        session, id=drop, name=name, opens_at=opens, pool=drop, cities=list(CITIES), skus=skus, actor="demo",
+        reason="demo world",
+    )  # fmt: skip
+    for i, plan in enumerate(_CARDS):
+        offers.add(session, id=f"{drop}-card-{plan}", drop_id=drop, plan_id=plan, position=i)
+    for i, (sku, plan, months) in enumerate(_BUNDLES, len(_CARDS)):
+        offers.add(
+            session, id=f"{drop}-{sku.lower()}-{plan}-{months}", drop_id=drop, plan_id=plan, sku=sku,
+            months=months, position=i,
+        )  # fmt: skip
+
+
+def _advance(drop: str) -> None:
+    for state, verb in (("draft", drops.schedule), ("scheduled", drops.warm)):
+        with writing() as session:
+            if drops.find(session, drop).state == state:
+                verb(session, drop, actor="demo", reason="demo world")
+
+
+def _tell_twins() -> None:
+    """What the outside world must know of us: where webhooks go, which couriers have which credentials."""
+    folder = settings().home / "twins"
+    folder.mkdir(parents=True, exist_ok=True)
+    webhook = {"url": f"http://{settings().host}:{settings().port}/stripe/webhook"}
+    _write(folder / "webhook.json", webhook | {"secret": settings().stripe_webhook_secret})
+    _write(folder / "couriers.json", _kept()["partners"])
+
+
+def _path() -> Path:
+    return settings().home / "demo.json"
+
+
+def _kept() -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(_path().read_text()) if _path().exists() else {}
+    return kept
+
+
+def _write(path: Path, value: object) -> None:
+    draft = path.with_suffix(".draft")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(value, out, indent=1, ensure_ascii=False)
+    draft.rename(path)
