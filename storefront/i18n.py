@@ -1,0 +1,102 @@
+"""Languages: Chinese and English, catalogues compiled in memory, the language of the page being made."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from starlette.requests import HTTPConnection
+
+from runtime.facts import Fact
+
+LANGUAGES = {"zh": "中文", "en": "English"}
+DEFAULT = "zh"
+COOKIE = "lang"
+CATALOGUES = Path(__file__).parent / "locale"
+
+_language: ContextVar[str] = ContextVar("language", default=DEFAULT)
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Everything translated inside is in this language; an unknown one means the default."""
+    token = _language.set(language if language in LANGUAGES else DEFAULT)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def language(request: HTTPConnection) -> str:
+    """The language a visitor chose (cookie `lang`), else the first of ours their browser asks for."""
+    chosen = request.cookies.get(COOKIE, "")
+    if chosen in LANGUAGES:
+        return chosen
+    asked = request.headers.get("accept-language", "")
+    wanted = [_wish(part) for part in asked.split(",")] if asked else []
+    ours = [(weight, code) for weight, code in wanted if code in LANGUAGES and weight > 0]
+    return max(ours, key=lambda wish: wish[0])[1] if ours else DEFAULT
+
+
+def _wish(part: str) -> tuple[float, str]:
+    """`en-GB;q=0.8` as (0.8, "en"); a weight that cannot be read counts as none."""
+    tag, _, weight = part.partition(";q=")
+    try:
+        return float(weight or 1), tag.strip().lower().partition("-")[0]
+    except ValueError:
+        return 0.0, ""
+
+
+def spoken() -> str:
+    """The language of the page being made."""
+    return _language.get()
+
+
+def gettext(text: str) -> str:
+    return translations(spoken()).gettext(text)
+
+
+def gettext_for(language: str) -> Callable[[str], str]:
+    """The translation of sentences into one language, for answers that are no pages."""
+    return translations(language).gettext
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    return translations(spoken()).ngettext(one, many, count)
+
+
+def pgettext(context: str, text: str) -> str:
+    return translations(spoken()).pgettext(context, text)
+
+
+def npgettext(context: str, one: str, many: str, count: int) -> str:
+    return translations(spoken()).npgettext(context, one, many, count)
+
+
+def sentence(fact: Fact) -> str:
+    """What a fact says to people, in their language; its details fill the sentence's %(names)s."""
+    text = gettext(fact.sentence)
+    return text % fact.details if "%(" in text else text
+
+
+def catalogue(language: str) -> Catalog:
+    """The committed .po file of a language."""
+    with (CATALOGUES / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+@lru_cache
+def translations(language: str) -> NullTranslations:
+    """English is the source and needs no catalogue."""
+    if language == "en":
+        return NullTranslations()
+    compiled = BytesIO()
+    write_mo(compiled, catalogue(language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)

@@ -1,0 +1,191 @@
+"""A drop's page: its state, what it offers, its numbers; picking one, and letting it go again."""
+
+import secrets
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from anyio import from_thread
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from checkout import offers
+from inventory import drops, holds, shelf
+from inventory.facts import (
+    DropClosed,
+    DropPaused,
+    Lapsed,
+    LimitReached,
+    NotOpen,
+    Ordered,
+    SoldOut,
+    Stale,
+    Taken,
+)
+from runtime.db import reading
+from runtime.facts import N_, Fact, Invalid, NotFound, Unavailable
+from storefront import forms, i18n, live_hold, shown
+from storefront.forms import Form, page
+from storefront.pages_home import local
+from storefront.rendering import render
+
+SHOWN_AT_ONCE = 18
+_FIND = ("city", "pattern", "contains", "ending", "no4")
+_ANSWERED_HERE = (Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale)
+
+
+@page("GET", "/drops/{drop}", name="drop")
+def drop_page(request: Request, form: Form) -> Response:
+    return show(request, dict(request.query_params))
+
+
+@page("GET", "/drops/{drop}/live", name="drop_live")
+def live(request: Request, form: Form) -> Response:
+    """The state and the stock alone, fetched again by the open page."""
+    with i18n.speaking(request.state.lang), reading() as session:
+        seen = shown.drop(_public(drops.find(session, request.path_params["drop"])))
+    return render(request, "_drop_status.html", drop=seen)
+
+
+@page("POST", "/drops/{drop}/holds", name="pick")
+def pick(request: Request, form: Form) -> Response:
+    """Hold a number. Who is not signed in does that first, and finds the choice again afterwards."""
+    drop_id, number, offer = request.path_params["drop"], form.get("number", ""), form.get("offer", "")
+    query = {name: form[name] for name in (*_FIND, "seed") if form.get(name)}
+    if request.state.account is None:
+        back = f"/drops/{drop_id}?{urlencode({**query, 'offer': offer, 'pick': number})}"
+        return RedirectResponse(f"/login?{urlencode({'next': back})}", 303)
+    account = request.state.account.id
+    with reading() as session:
+        chosen = offers.find(session, offer)
+        _public(drops.find(session, drop_id))
+        if chosen.drop_id != drop_id:
+            raise NotFound
+    try:
+        hold = from_thread.run(
+            partial(
+                holds.hold,
+                drop_id,
+                token=holds.new_token(drop_id, account, secrets.token_urlsafe(12)),
+                account=account,
+                person=request.state.identity.person,
+                number=number,
+                offer=offer,
+                sku=chosen.sku_code or "",
+            )
+        )
+    except _ANSWERED_HERE as fact:
+        return show(request, {**query, "offer": offer}, refused=fact, wanted=number)
+    return RedirectResponse(f"/checkout/{hold.id}", 303)
+
+
+@page("POST", "/holds/{hold}/release", login=True, name="release")
+def release(request: Request, form: Form) -> Response:
+    hold_id = request.path_params["hold"]
+    try:
+        holds.release(hold_id, request.state.account.id)
+        back = f"/drops/{holds.drop_of(hold_id)}"
+    except Ordered as fact:
+        back = f"/orders/{fact.details['order_id']}" if "order_id" in fact.details else "/account"
+    except (NotFound, Lapsed):
+        back = "/"
+    return RedirectResponse(local(back), 303)
+
+
+def show(
+    request: Request, query: dict[str, str], *, refused: Fact | None = None, wanted: str = ""
+) -> Response:
+    """The page of a drop for a search; with `refused`, why the number `wanted` could not be held."""
+    with i18n.speaking(request.state.lang):
+        given = _contents(request, query)
+        alternatives, notice = [], None
+        if refused is not None:
+            notice = _notice(request, refused, wanted)
+            if isinstance(refused, Taken) and wanted and given["offer"]:
+                near = shelf.similar(request.path_params["drop"], wanted, limit=6)
+                alternatives = [shown.number(one, given["offer"]) for one in near]
+    status = {"not_open": 425, "stale": 503}.get(refused.code, 409) if refused else given.pop("status", 200)
+    given.pop("status", None)
+    return render(request, "drop.html", status, **given, alternatives=alternatives, notice=notice)
+
+
+def _contents(request: Request, query: dict[str, str]) -> dict[str, Any]:
+    drop_id = request.path_params["drop"]
+    with reading() as session:
+        seen = shown.drop(_public(drops.find(session, drop_id)))
+        find = {name: query.get(name, "").strip() for name in _FIND}
+        seed = query.get("seed", "")[:16] or secrets.token_hex(4)
+        kept = {name: value for name, value in {**find, "seed": seed}.items() if value}
+        choices = [
+            shown.offer(one, seen.tally.skus or {}, kept) for one in offers.of_drop(session, drop_id)
+        ]
+    chosen = next((one for one in choices if one.id == query.get("offer")), choices[0] if choices else None)
+    numbers, errors = _numbers(seen, find, seed) if chosen and seen.shown else ([], {})
+    another = {**find, "offer": chosen.id if chosen else "", "seed": secrets.token_hex(4)}
+    return {
+        "status": 422 if errors else 200,
+        "drop": seen,
+        "offers": choices,
+        "offer": chosen,
+        "numbers": [shown.number(one, chosen) for one in numbers] if chosen else [],
+        "find": {**find, "query": kept},
+        "errors": errors,
+        "patterns": shown.pattern_options(),
+        "another": f"?{urlencode({name: value for name, value in another.items() if value})}",
+        "pick": _digits(query.get("pick", "")),
+        "refresh_seconds": 10,
+    }
+
+
+def _numbers(
+    seen: shown.ShownDrop, find: dict[str, str], seed: str
+) -> tuple[list[Any], dict[str, str]]:
+    digits = {name: find[name].replace(" ", "") for name in ("contains", "ending")}
+    errors = {
+        name: N_("Digits only, at most 11.")
+        for name, value in digits.items()
+        if value and not (value.isascii() and value.isdigit() and len(value) <= 11)
+    }
+    if errors:
+        return [], errors
+    try:
+        found = shelf.search(
+            seen.id, city=find["city"], pattern=find["pattern"], no4=bool(find["no4"]),
+            limit=SHOWN_AT_ONCE, seed=seed, **digits,
+        )  # fmt: skip
+    except Invalid as wrong:
+        return [], wrong.errors
+    except Unavailable:
+        return [], {}
+    return list(found), {}
+
+
+def _notice(request: Request, fact: Fact, wanted: str) -> dict[str, Any]:
+    """Why the pick did not work, and what to do instead."""
+    notice: dict[str, Any] = {"tone": "warn", "title": i18n.sentence(fact), "text": "", "href": "", "link": ""}
+    if isinstance(fact, Taken):
+        notice["title"] = i18n.gettext("%(number)s was taken a moment ago.") % {"number": _spaced(wanted)}
+        notice["text"] = i18n.gettext("Nothing is lost: pick another one.")
+    elif isinstance(fact, LimitReached):
+        hold = live_hold.of(request.state.account.id)
+        notice["href"] = f"/checkout/{hold.id}" if hold else "/account"
+        notice["link"] = i18n.gettext("Go on to checkout") if hold else i18n.gettext("See my orders")
+    return notice
+
+
+def _spaced(number: str) -> str:
+    return f"{number[:3]} {number[3:7]} {number[7:]}"
+
+
+def _digits(text: str) -> str:
+    return text if len(text) == 11 and text.isascii() and text.isdigit() else ""
+
+
+def _public(drop: Any) -> Any:
+    """A draft is nobody's business but staff's."""
+    if drop.state == "draft":
+        raise NotFound
+    return drop
+
+
+routes = forms.routes([drop_page, live, pick, release])

@@ -1,0 +1,123 @@
+// Ticks the clocks, keeps the drop fresh, swaps the picker in place. Every page works without it.
+"use strict";
+
+// The time of the server, never of this device: what the page was sent with plus what has passed since.
+let origin = Number(document.body.dataset.now) - (performance.getEntriesByType("navigation")[0]?.responseStart ?? 0);
+const serverNow = () => origin + performance.now();
+
+async function syncClock() {
+  const sent = performance.now();
+  const answer = await fetch("/clock", { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok) return;
+  const { now } = await answer.json();
+  origin = now - (sent + performance.now()) / 2;
+}
+
+const two = (n) => String(n).padStart(2, "0");
+function inWords(ms) {
+  const s = Math.max(0, Math.ceil(ms / 1000));
+  const days = Math.floor(s / 86400), hours = Math.floor((s % 86400) / 3600), minutes = Math.floor((s % 3600) / 60);
+  const day = document.documentElement.lang === "en" ? " d " : " 天 ";
+  if (days) return `${days}${day}${two(hours)}:${two(minutes)}:${two(s % 60)}`;
+  return hours ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${two(minutes)}:${two(s % 60)}`;
+}
+
+function tick() {
+  for (const clock of document.querySelectorAll("[data-countdown]")) {
+    const ms = Number(clock.dataset.countdown) - serverNow();
+    clock.textContent = inWords(ms);
+    if (ms <= 0 && !clock.dataset.done) {
+      clock.dataset.done = "1";
+      if ("arm" in clock.dataset) arm();
+      if ("reload" in clock.dataset) setTimeout(() => location.reload(), 500 + Math.random() * 1500);
+    }
+  }
+  const hold = document.querySelector("[data-hold-until]");
+  if (hold) tickHold(hold, Number(hold.dataset.holdUntil) - serverNow());
+}
+
+function tickHold(hold, ms) {
+  hold.querySelector("[data-left]").textContent = inWords(ms);
+  const say = hold.querySelector("[data-say]");
+  if (ms < 120000 && !hold.classList.contains("short")) {
+    hold.classList.add("short");
+    say.textContent = say.dataset.two;
+  }
+  if (ms <= 0 && !hold.dataset.over) {
+    hold.dataset.over = "1";
+    say.textContent = say.dataset.over;
+    say.classList.remove("sr");
+    for (const control of hold.querySelectorAll("a, form")) control.hidden = true;
+  }
+}
+
+// Opening: the buttons arm themselves; whether it is really open, the server decides at the press.
+function arm() {
+  for (const button of document.querySelectorAll("button[data-arms]")) {
+    button.disabled = false;
+    const go = button.querySelector("[data-go]");
+    if (go) go.textContent = go.dataset.go;
+  }
+  setTimeout(refreshLive, 800 + Math.random() * 1200);
+}
+
+async function fetchPage(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+}
+
+async function refreshLive() {
+  const live = document.querySelector("[data-live]");
+  if (!live || document.hidden) return;
+  const fresh = await fetchPage(live.dataset.live).catch(() => null);
+  const state = fresh?.querySelector("[data-state]");
+  if (!state) return;
+  const before = live.querySelector("[data-state]")?.dataset.state;
+  live.replaceChildren(state);
+  if (before && before !== state.dataset.state) await swap(location.href, false);
+}
+
+// Plans, searches and batches replace the picker only, and the address follows.
+async function swap(address, follow = true) {
+  const picker = document.querySelector("[data-swaps]");
+  picker?.setAttribute("aria-busy", "true");
+  const page = await fetchPage(address).catch(() => null);
+  const fresh = page?.querySelector("[data-swaps]");
+  if (!picker || !fresh) { location.assign(address); return; }
+  const focus = document.activeElement?.id;
+  picker.replaceWith(fresh);
+  if (follow) history.replaceState(null, "", address);
+  if (focus) document.getElementById(focus)?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-swap]");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  swap(link.href);
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("form[data-swap]")) {
+    event.preventDefault();
+    swap(`${form.action}?${new URLSearchParams(new FormData(form))}`);
+  } else if (form.method === "post") {
+    if (form.dataset.sent) event.preventDefault();  // a double click is one press
+    form.dataset.sent = "1";
+  }
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("form[data-swap] select, form[data-swap] input[type=checkbox]")) event.target.form.requestSubmit();
+});
+
+addEventListener("pageshow", (event) => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  if (event.persisted) location.reload();
+});
+document.addEventListener("visibilitychange", () => { if (!document.hidden) { syncClock(); refreshLive(); } });
+
+document.querySelector("[data-focus]")?.focus();
+for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
+tick();
+setInterval(tick, 250);
+if (document.querySelector("[data-live]")) setInterval(refreshLive, 4000 + Math.random() * 2000);
