@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,17 @@ def _sync(url: str, **options: Any) -> redis.Redis:
 def hot() -> redis.Redis:
     """The stock's Redis, short timeouts, no hidden retries."""
     return _sync(settings().redis_url, **_HOT)
+
+
+@contextmanager
+def asking() -> Iterator[redis.Redis]:
+    """hot() for plain commands: connection trouble inside the block is raised as Unavailable."""
+    try:
+        yield hot()
+    except (RedisConnectionError, RedisTimeoutError) as trouble:
+        raise Unavailable from trouble
+    except ResponseError as trouble:
+        raise _unavailable_or_bug(trouble) from trouble
 
 
 _async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
