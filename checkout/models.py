@@ -39,7 +39,7 @@ class HandsetSku(Base):
 
     __tablename__ = "handset_skus"
 
-    sku: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sku: Mapped[str] = mapped_column(String(60), primary_key=True)
     handset_id: Mapped[str] = mapped_column(ForeignKey("handsets.id"), index=True)
     colour_zh: Mapped[str] = mapped_column(String(20))
     colour_en: Mapped[str] = mapped_column(String(20))
@@ -78,7 +78,7 @@ class Offer(Base):
     __tablename__ = "offers"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    drop_id: Mapped[str] = mapped_column(String(40), index=True)
+    drop_id: Mapped[str] = mapped_column(String(60), index=True)
     kind: Mapped[str] = mapped_column(String(10))  # card | bundle
     position: Mapped[int] = mapped_column(default=0)
     plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
@@ -111,12 +111,12 @@ class Order(Base):
     account: Mapped[str] = mapped_column(String(40), index=True)
     key: Mapped[str] = mapped_column(String(200))  # the caller's Idempotency-Key
     request_digest: Mapped[str] = mapped_column(String(64))
-    drop_id: Mapped[str] = mapped_column(String(40), index=True)
+    drop_id: Mapped[str] = mapped_column(String(60), index=True)
     hold_id: Mapped[str] = mapped_column(String(80), unique=True)  # a hold becomes one order at most
     offer_id: Mapped[str] = mapped_column(ForeignKey("offers.id"))
     kind: Mapped[str] = mapped_column(String(10))
     number: Mapped[str] = mapped_column(String(11))
-    sku: Mapped[str] = mapped_column(String(40), default="")
+    sku: Mapped[str] = mapped_column(String(60), default="")
     state: Mapped[str] = mapped_column(String(20))
     live: Mapped[bool] = mapped_column(default=True)
 
@@ -125,7 +125,7 @@ class Order(Base):
     name_masked: Mapped[str] = mapped_column(String(40))
     phone: Mapped[str] = mapped_column(SealedText("orders.phone"))  # where codes and news are sent
     phone_masked: Mapped[str] = mapped_column(String(20))
-    receiver: Mapped[str] = mapped_column(SealedText("orders.receiver"))  # JSON of placing.Receiver
+    receiver: Mapped[str] = mapped_column(SealedText("orders.receiver"))  # JSON of logistics' Receiver
     city: Mapped[str] = mapped_column(String(6))  # GB/T 2260 of the address
     courier: Mapped[str] = mapped_column(String(20))
 
@@ -147,7 +147,9 @@ class OrderEvent(Base):
 
     __tablename__ = "order_events"
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    id: Mapped[int] = mapped_column(
+        primary_key=True
+    )  # counts up, so it also orders events of one millisecond
     order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), index=True)
     from_state: Mapped[str] = mapped_column(String(20))
     to_state: Mapped[str] = mapped_column(String(20))
@@ -188,10 +190,21 @@ class Contract(Base):
 
 
 class Payment(Base):
-    """One attempt to pay an order, by Stripe or in cash at the door."""
+    """One attempt to pay an order at Stripe. The row is there before Stripe hears of it."""
 
     __tablename__ = "payments"
-    __table_args__ = (UniqueConstraint("order_id", "attempt"),)
+    __table_args__ = (
+        UniqueConstraint("order_id", "attempt"),
+        # Two methods at once, two tabs at once: the second attempt can't even be written while the first may pay.
+        Index(
+            "one_open_payment_per_order",
+            "order_id",
+            unique=True,
+            sqlite_where=text("state IN ('created', 'pending', 'authorised', 'succeeded')"),
+            postgresql_where=text("state IN ('created', 'pending', 'authorised', 'succeeded')"),
+        ),
+        Index("payments_to_ask", "state", "ask_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), index=True)
@@ -199,24 +212,28 @@ class Payment(Base):
     method: Mapped[str] = mapped_column(String(20))  # card | alipay | wechat_pay | cod
     intent_id: Mapped[str | None] = mapped_column(String(80), unique=True)
     client_secret: Mapped[str | None] = mapped_column(SealedText("payments.client_secret"))
+    redirect_url: Mapped[str | None] = mapped_column(Text)  # where a wallet's shopper approves
     # created | pending | authorised | succeeded | failed | cancelled | refunded
-    state: Mapped[str] = mapped_column(String(12), index=True)
+    state: Mapped[str] = mapped_column(String(12))
+    problem: Mapped[str] = mapped_column(String(60), default="")  # Stripe's code of the last refusal, or ours
     amount_fen: Mapped[int]
     captured_fen: Mapped[int] = mapped_column(default=0)
     currency: Mapped[str] = mapped_column(String(3), default="cny")
     minted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # first use of the idempotency key
+    ask_at: Mapped[datetime] = mapped_column(UtcDateTime)  # when the poller asks Stripe, should no webhook come
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class StripeEvent(Base):
-    """A webhook as it came in; done_at is set in the transaction of its effect."""
+    """A webhook as it came in, written with the work it asks for; done_at follows the effect, never precedes it."""
 
     __tablename__ = "stripe_events"
 
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
     type: Mapped[str] = mapped_column(String(80))
     intent_id: Mapped[str | None] = mapped_column(String(80), index=True)
+    payment_id: Mapped[str | None] = mapped_column(String(40))
     payload: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -233,7 +250,9 @@ class Refund(Base):
     amount_fen: Mapped[int]
     reason: Mapped[str] = mapped_column(String(200))
     actor: Mapped[str] = mapped_column(String(60))
-    state: Mapped[str] = mapped_column(String(10))  # requested | succeeded | failed
+    state: Mapped[str] = mapped_column(String(10))  # requested | pending | succeeded | failed
+    round: Mapped[int] = mapped_column(default=1)  # part of the key; a new one after a final no from Stripe
     stripe_refund_id: Mapped[str | None] = mapped_column(String(80))
+    problem: Mapped[str] = mapped_column(String(60), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
