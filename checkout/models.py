@@ -220,7 +220,9 @@ class Payment(Base):
     captured_fen: Mapped[int] = mapped_column(default=0)
     currency: Mapped[str] = mapped_column(String(3), default="cny")
     minted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # first use of the idempotency key
-    ask_at: Mapped[datetime] = mapped_column(UtcDateTime)  # when the poller asks Stripe, should no webhook come
+    ask_at: Mapped[datetime] = mapped_column(
+        UtcDateTime
+    )  # when the poller asks Stripe, should no webhook come
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

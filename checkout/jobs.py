@@ -1,0 +1,13 @@
+"""The counter's jobs: importing this registers them with the outbox."""
+
+from checkout import contracts, expiry, news, preparing, reversing
+from runtime import outbox
+
+prepare = outbox.handles("order.prepare", queue="dispatch")(preparing.prepare)
+let_go = outbox.handles("order.let_go", queue="dispatch")(reversing.let_go)
+reverse = outbox.handles("order.reverse", queue="money")(reversing.reverse)
+expire = outbox.handles("order.expire", queue="money")(expiry.expire)
+draft = outbox.handles("contract.draft", queue="papers")(contracts.draft)
+seal = outbox.handles("contract.seal", queue="papers")(contracts.seal)
+judged = outbox.handles("order.judged", queue="dispatch")(news.judged_again)
+scanned = outbox.handles("order.scanned", queue="dispatch")(news.scanned_again)
