@@ -129,8 +129,8 @@ def fetch_manifest(request: Request) -> Response:
 def send_receipt(request: Request, body: ReceiptIn) -> ReceiptOut:
     """Row by row, in one receipt or in many; the same answer may come again.
 
-    A rejected parcel goes to another courier. A different answer to a line that has one is 409 `receipt_conflict` with
-    `lines`, and nothing is recorded."""
+    A rejected parcel goes to another courier. A different answer to a line that has one is 409
+    `receipt_conflict` with `lines`, and nothing is recorded."""
     given = [receipts.Answer(a.line_id, a.result, a.waybill_no.strip(), a.reason.strip()) for a in body.lines]
     caller = _caller(request, "receipts:write")
     with writing() as session:
