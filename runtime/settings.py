@@ -143,3 +143,9 @@ def _kept_keys(home: Path) -> dict[str, str]:
 def settings() -> Settings:
     """The settings of this process, read once."""
     return read(dict(os.environ))
+
+
+def give(name: str, value: str) -> None:
+    """Set a setting for this process and the processes it starts."""
+    os.environ[f"HAOKA_{name.upper()}"] = value
+    settings.cache_clear()

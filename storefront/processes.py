@@ -1,6 +1,5 @@
 """The processes: web, workers, clock, twins, and `haoka run`, which starts them all with what they stand on."""
 
-import os
 import shlex
 import signal
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from runtime import jobs, log, outbox, redis_server, supervisor, ticker
-from runtime.settings import Settings, settings
+from runtime.settings import Settings, give, settings
 from storefront import migrating
 
 ROOT = Path(__file__).parent.parent
@@ -98,8 +97,7 @@ def _start_all(shop: supervisor.Supervisor, say: Callable[[str], None]) -> None:
     from storefront import seed
 
     port = _free_port()
-    os.environ["HAOKA_SANDBOX_URL"] = f"http://127.0.0.1:{port}/sandbox"
-    settings.cache_clear()
+    give("sandbox_url", f"http://127.0.0.1:{port}/sandbox")
     own: Settings = settings()
     say(f"data folder {own.home}")
     if own.redis_url.startswith(f"unix://{own.home}"):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import random
 import secrets
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from inventory import drops, numbers, patterns, segments, units
 from logistics import couriers, partners
 from runtime import clock
 from runtime.db import insert_new, reading, writing
+from runtime.files import write_private
 from runtime.settings import settings
 from storefront import staff
 from storefront.models import Seeded
@@ -88,9 +88,7 @@ def addresses() -> list[str]:
 def _make_couriers(_say: Say) -> None:
     with writing() as session:
         for code, zh, en, areas, cod, priority in _COURIERS:
-            couriers.add(
-                session, code=code, name_zh=zh, name_en=en, areas=areas, cod=cod, priority=priority
-            )
+            couriers.add(session, code=code, name_zh=zh, name_en=en, areas=areas, cod=cod, priority=priority)
 
 
 def _make_catalogue(_say: Say) -> None:
@@ -205,7 +203,4 @@ def _kept() -> dict[str, Any]:
 
 
 def _write(path: Path, value: object) -> None:
-    draft = path.with_suffix(".draft")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        json.dump(value, out, indent=1, ensure_ascii=False)
-    draft.rename(path)
+    write_private(path, json.dumps(value, indent=1, ensure_ascii=False))
