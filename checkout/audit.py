@@ -118,12 +118,8 @@ def _money(session: Session, drop_id: str, orders: list[Order]) -> Iterator[str]
         select(Payment).join(Order, Order.id == Payment.order_id).where(Order.drop_id == drop_id)
     ):
         payments[payment.order_id].append(payment)
-    back = {
-        payment_id: amount
-        for payment_id, amount in session.execute(
-            select(Refund.payment_id, Refund.amount_fen).where(Refund.state == "succeeded")
-        )
-    }
+    done = select(Refund.payment_id, Refund.amount_fen).where(Refund.state == "succeeded")
+    back = dict(session.execute(done).tuples().all())
     for order in orders:
         kept = [one for one in payments[order.id] if one.state == "succeeded"]
         collects = order.payment == "cod" and order.paid_at is None
@@ -146,9 +142,7 @@ def _quota(session: Session, orders: list[Order]) -> Iterator[str]:
     """Each ID's quota counts its live orders, of all drops."""
     mine = {order.id_index for order in orders}
     live: Counter[str] = Counter(session.scalars(select(Order.id_index).where(Order.live)))
-    used = {
-        index: count for index, count in session.execute(select(IdQuota.person_index, IdQuota.used)).tuples()
-    }
+    used = dict(session.execute(select(IdQuota.person_index, IdQuota.used)).tuples().all())
     for index in sorted(mine):
         if used.get(index, 0) != live[index]:
             yield f"ID {index[:8]}: quota {used.get(index, 0)}, live orders {live[index]}"

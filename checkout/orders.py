@@ -65,7 +65,7 @@ def of_drop(session: Session, drop_id: str, *, state: str = "", limit: int = 100
 def counts(session: Session, drop_id: str) -> dict[str, int]:
     """How many orders of a drop are in each state."""
     query = select(Order.state, func.count()).where(Order.drop_id == drop_id).group_by(Order.state)
-    return {state: count for state, count in session.execute(query).tuples()}  # noqa: C416 - for mypy
+    return dict(session.execute(query).tuples().all())
 
 
 def timeline(session: Session, order_id: str) -> list[OrderEvent]:
