@@ -11,13 +11,11 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from starlette.requests import HTTPConnection
 
 from runtime.facts import Fact
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 DEFAULT = "zh"
-COOKIE = "lang"
 CATALOGUES = Path(__file__).parent / "locale"
 
 _language: ContextVar[str] = ContextVar("language", default=DEFAULT)
@@ -31,26 +29,6 @@ def speaking(language: str) -> Iterator[None]:
         yield
     finally:
         _language.reset(token)
-
-
-def language(request: HTTPConnection) -> str:
-    """The language a visitor chose (cookie `lang`), else the first of ours their browser asks for."""
-    chosen = request.cookies.get(COOKIE, "")
-    if chosen in LANGUAGES:
-        return chosen
-    asked = request.headers.get("accept-language", "")
-    wanted = [_wish(part) for part in asked.split(",")] if asked else []
-    ours = [(weight, code) for weight, code in wanted if code in LANGUAGES and weight > 0]
-    return max(ours, key=lambda wish: wish[0])[1] if ours else DEFAULT
-
-
-def _wish(part: str) -> tuple[float, str]:
-    """`en-GB;q=0.8` as (0.8, "en"); a weight that cannot be read counts as none."""
-    tag, _, weight = part.partition(";q=")
-    try:
-        return float(weight or 1), tag.strip().lower().partition("-")[0]
-    except ValueError:
-        return 0.0, ""
 
 
 def spoken() -> str:

@@ -14,7 +14,9 @@ _SELLING = {"warming", "open", "paused", "sold_out"}
 def of(account: str) -> Hold | None:
     """None as well while Redis cannot say: the page matters more than its timer."""
     try:
-        found = [hold for drop_id in _selling(int(monotonic() / 2)) if (hold := holds.current(drop_id, account))]
+        found = [
+            hold for drop_id in _selling(int(monotonic() / 2)) if (hold := holds.current(drop_id, account))
+        ]
     except Fact:
         return None
     return min(found, key=lambda hold: hold.expires_at) if found else None

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from checkout import claims, offers, orders, placing, prices
 from checkout.models import Offer
 from inventory import drops, holds, numbers
-from inventory.facts import Lapsed
+from inventory.facts import Lapsed, Ordered
 from inventory.holds import Hold
 from inventory.models import Drop
 from kyc import id_number, names
@@ -83,7 +83,7 @@ def place(request: Request, form: Form) -> Response:
     except Invalid as wrong:
         named = {_field(name): sentence for name, sentence in wrong.errors.items()}
         return _again(request, hold_id, form, named, None, 422)
-    except placing.AlreadyOrdered as fact:
+    except Ordered as fact:
         return RedirectResponse(f"/orders/{fact.details['order']}", 303)
     except Lapsed:
         return _over(request, hold_id)
@@ -145,7 +145,7 @@ def _counter(session: Session, hold_id: str, account: str) -> Counter:
     hold = holds.find(hold_id)
     if hold.account != account:
         raise NotFound
-    if hold.expires_at <= clock.now():
+    if hold.state != "held" or hold.expires_at <= clock.now():
         raise Lapsed
     number = numbers.facts_of(session, hold.number)
     offer = offers.find(session, hold.offer)

@@ -34,9 +34,7 @@ def choose_language(request: Request, form: Form) -> Response:
     if code not in i18n.LANGUAGES:
         raise NotFound
     answer = RedirectResponse(local(form.get("next", "")), 303)
-    answer.set_cookie(
-        i18n.COOKIE, code, max_age=365 * 86_400, path="/", samesite="lax", secure=settings().secure
-    )
+    answer.set_cookie("lang", code, max_age=365 * 86_400, path="/", samesite="lax", secure=settings().secure)
     return answer
 
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from runtime import clock
 from runtime.facts import N_, Fact
 from runtime.settings import settings
-from storefront import accounts, i18n, live_hold, words
+from storefront import accounts, i18n, live_hold, staff, words
 
 HERE = Path(__file__).parent
 _TITLES = {
@@ -60,16 +60,17 @@ def problem_page(request: Request, status: int, fact: Fact, headers: dict[str, s
 def everywhere(request: Request) -> dict[str, Any]:
     """What every template knows. The live hold is looked up here, so no page can forget its timer."""
     account = getattr(request.state, "account", None)
-    ops = request.url.path.startswith("/ops")
+    console, user = request.url.path.startswith("/ops"), getattr(request.state, "ops", None)
     return {
         "request": request,
         "account": account,
-        "ops": getattr(request.state, "ops", None),
+        "ops": user,
+        "may": lambda what: user is not None and staff.may(user, what),
         "lang": i18n.spoken(),
         "languages": i18n.LANGUAGES,
         "nonce": getattr(request.state, "nonce", ""),
         "csrf": getattr(request.state, "csrf", ""),
-        "hold": live_hold.of(account.id) if account and not ops else None,
+        "hold": live_hold.of(account.id) if account and not console else None,
         "now": clock.now(),
         "sandbox": bool(settings().sandbox_url),
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),

@@ -19,10 +19,15 @@ class Word:
 STEPS = (N_("Ordered"), N_("Identity checked"), N_("Paid"), N_("Prepared"), N_("On its way"), N_("Delivered"),
     N_("Active"))  # fmt: skip
 
+# Who pays at the door signs where others pay.
+SIGNED_STEP = N_("Contract signed")
+
 _CHECKING = Word(
     N_("Checking identity"),
     N_("We are checking your identity"),
-    N_("Name and ID number are compared with the register. This takes a few seconds; the page goes on by itself."),
+    N_(
+        "Name and ID number are compared with the register. This takes a few seconds; the page goes on by itself."
+    ),
     0,
 )
 _PREPARING = Word(

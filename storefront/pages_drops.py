@@ -116,9 +116,7 @@ def _contents(request: Request, query: dict[str, str]) -> dict[str, Any]:
         find = {name: query.get(name, "").strip() for name in _FIND}
         seed = query.get("seed", "")[:16] or secrets.token_hex(4)
         kept = {name: value for name, value in {**find, "seed": seed}.items() if value}
-        choices = [
-            shown.offer(one, seen.tally.skus or {}, kept) for one in offers.of_drop(session, drop_id)
-        ]
+        choices = [shown.offer(one, seen.tally.skus or {}, kept) for one in offers.of_drop(session, drop_id)]
     chosen = next((one for one in choices if one.id == query.get("offer")), choices[0] if choices else None)
     numbers, errors = _numbers(seen, find, seed) if chosen and seen.shown else ([], {})
     another = {**find, "offer": chosen.id if chosen else "", "seed": secrets.token_hex(4)}
@@ -137,9 +135,7 @@ def _contents(request: Request, query: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _numbers(
-    seen: shown.ShownDrop, find: dict[str, str], seed: str
-) -> tuple[list[Any], dict[str, str]]:
+def _numbers(seen: shown.ShownDrop, find: dict[str, str], seed: str) -> tuple[list[Any], dict[str, str]]:
     digits = {name: find[name].replace(" ", "") for name in ("contains", "ending")}
     errors = {
         name: N_("Digits only, at most 11.")
@@ -151,7 +147,7 @@ def _numbers(
     try:
         found = shelf.search(
             seen.id, city=find["city"], pattern=find["pattern"], no4=bool(find["no4"]),
-            limit=SHOWN_AT_ONCE, seed=seed, **digits,
+            limit=SHOWN_AT_ONCE, seed=seed, contains=digits["contains"], ending=digits["ending"],
         )  # fmt: skip
     except Invalid as wrong:
         return [], wrong.errors
@@ -162,7 +158,13 @@ def _numbers(
 
 def _notice(request: Request, fact: Fact, wanted: str) -> dict[str, Any]:
     """Why the pick did not work, and what to do instead."""
-    notice: dict[str, Any] = {"tone": "warn", "title": i18n.sentence(fact), "text": "", "href": "", "link": ""}
+    notice: dict[str, Any] = {
+        "tone": "warn",
+        "title": i18n.sentence(fact),
+        "text": "",
+        "href": "",
+        "link": "",
+    }
     if isinstance(fact, Taken):
         notice["title"] = i18n.gettext("%(number)s was taken a moment ago.") % {"number": _spaced(wanted)}
         notice["text"] = i18n.gettext("Nothing is lost: pick another one.")
