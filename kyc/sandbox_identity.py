@@ -54,6 +54,7 @@ def app(state_dir: Path) -> Starlette:
         ],
         middleware=[Middleware(AnswersBare)],
     )
+    twin.state.key = settings().identity_key.encode()
     twin.state.file = StateFile(state_dir / "identity.db", _SCHEMA)
     return twin
 
@@ -61,7 +62,7 @@ def app(state_dir: Path) -> Starlette:
 async def _verify(request: Request) -> Response:
     """POST {"request_id", "name", "id_number"} -> 200 {"outcome"} | 400 | 401 | 503."""
     key = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(key.encode(), settings().identity_key.encode()):
+    if not hmac.compare_digest(key.encode(), request.app.state.key):
         return JSONResponse({"error": "unknown key"}, 401, {"WWW-Authenticate": "Bearer"})
     try:
         question = msgspec.json.decode(await request.body(), type=_Question)

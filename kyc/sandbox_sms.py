@@ -50,6 +50,7 @@ def app(state_dir: Path) -> Starlette:
         ],
         middleware=[Middleware(AnswersBare)],
     )
+    twin.state.key = settings().sms_key.encode()
     twin.state.file = StateFile(state_dir / "sms.db", _SCHEMA)
     return twin
 
@@ -57,7 +58,7 @@ def app(state_dir: Path) -> Starlette:
 async def _take(request: Request) -> Response:
     """POST {"id", "to", "text"} -> 200 {"id"} | 400 | 401 | 503; the same id again is the same message."""
     key = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(key.encode(), settings().sms_key.encode()):
+    if not hmac.compare_digest(key.encode(), request.app.state.key):
         return JSONResponse({"error": "unknown key"}, 401, {"WWW-Authenticate": "Bearer"})
     try:
         message = msgspec.json.decode(await request.body(), type=_Message)
