@@ -218,7 +218,7 @@ REPORTS = [*sorted(parcels.REPORTED), "right", "wrong"]
 ROUNDS = itertools.count()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seen=st.sets(st.sampled_from(REPORTS), min_size=1, max_size=7), data=st.data())
 def test_scans_in_any_order_and_any_number_end_in_one_state(world: None, seen: set[str], data: Any) -> None:
     """The same reports, shuffled and doubled for each of three parcels: all end alike and only ever climb."""
