@@ -1,0 +1,158 @@
+"""Holding a number for a shopper, and letting it go. Redis decides; nothing here touches SQL on the way."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+
+from inventory import coalesce, shelf, verbs
+from inventory.claims import Claimed as Claimed
+from inventory.claims import claim as claim
+from inventory.claims import give_back as give_back
+from inventory.claims import orphans as orphans
+from inventory.claims import settle as settle
+from inventory.facts import DropClosed as DropClosed
+from inventory.facts import DropPaused as DropPaused
+from inventory.facts import Lapsed as Lapsed
+from inventory.facts import LimitReached as LimitReached
+from inventory.facts import NotOpen as NotOpen
+from inventory.facts import Ordered as Ordered
+from inventory.facts import SoldOut as SoldOut
+from inventory.facts import Stale as Stale
+from inventory.facts import Taken as Taken
+from inventory.verbs import drop_of as drop_of
+from runtime import clock
+from runtime.facts import Fact, NotFound
+from runtime.ids import derived_id, new_id
+from runtime.redis import asking
+
+_LIKE_ROUNDS = 3  # how often similar numbers are looked up again when others were faster
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A number kept for an account until `expires_at` (UTC). State: held | ordered | released | expired."""
+
+    id: str
+    drop: str
+    number: str
+    offer: str
+    sku: str
+    account: str
+    expires_at: datetime
+    state: str
+    order: str = ""
+
+
+def new_token(drop_id: str, account: str, key: str | None = None) -> str:
+    """The id a hold will have. The same key of the same account gives the same token, for a client's retries."""
+    made = derived_id("hld", drop_id, account, key) if key else new_id("hld")
+    return f"hld_{drop_id}_{made[4:]}"
+
+
+async def hold(
+    drop_id: str,
+    *,
+    token: str,
+    account: str,
+    person: str = "",
+    number: str = "",
+    like: bool = False,
+    offer: str,
+    sku: str = "",
+) -> Hold:
+    """Hold a number, with a handset unit of `sku` or not at all; no number means any. `like`: when the number
+    is gone take the most similar free one instead. An account with a live hold in the drop gets that one.
+
+    Raises Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale, NotFound, Unavailable."""
+    wanted = number
+    for _ in range(_LIKE_ROUNDS if like and number else 1):
+        answer = await coalesce.decide(drop_id, (token, account, person, wanted, offer, sku))
+        if answer[0] != "taken":
+            break
+        if like:
+            others = await asyncio.to_thread(shelf.similar, drop_id, number, 12)
+            wanted = ",".join([number, *(other.number for other in others)])
+    if answer[0] != "held":
+        raise _refusal(answer, number)
+    return _told(drop_id, answer, account)
+
+
+def find(hold_id: str) -> Hold:
+    """The hold as it is now, live or over. Raises NotFound."""
+    drop_id = verbs.drop_of(hold_id)
+    with asking() as client:
+        record = cast(str | None, client.hget(verbs.key(drop_id, "holds"), hold_id))
+    if record is None:
+        raise NotFound
+    return _recorded(drop_id, hold_id, record)
+
+
+def current(drop_id: str, account: str) -> Hold | None:
+    """The account's live hold in the drop."""
+    with asking() as client:
+        hold_id = cast(str | None, client.hget(verbs.key(drop_id, "live"), account))
+        record = hold_id and cast(str | None, client.hget(verbs.key(drop_id, "holds"), hold_id))
+    if not hold_id or not record:
+        return None
+    found = _recorded(drop_id, hold_id, record)
+    return found if found.state == "held" else None  # it may have ended between the two look-ups
+
+
+def release(hold_id: str, account: str) -> None:
+    """Let go; one that is over, or another account's, changes nothing. Raises Ordered when it became an order."""
+    try:
+        answer = verbs.call("release", verbs.drop_of(hold_id), hold_id, account)
+    except DropClosed:
+        return
+    if answer[0] == "ordered":
+        raise Ordered(order_id=answer[1])
+
+
+def expire(drop_id: str) -> int:
+    """End the drop's holds that are due; gives how many. The clock's guarded way is expire.tick."""
+    freed = 0
+    while count := int(verbs.call("expire", drop_id, 500, "", "", "", "")[1]):
+        freed += count
+    return freed
+
+
+def _refusal(answer: list[str], number: str) -> Fact:
+    match answer:
+        case ["taken"]:
+            return Taken(number=number)
+        case ["sold_out", what]:
+            return SoldOut(what=what)
+        case ["limit", whose]:
+            return LimitReached(whose=whose)
+        case ["not_open", opens_at]:
+            return NotOpen(opens_at=clock.from_ms(int(opens_at)).isoformat())
+        case ["paused"]:
+            return DropPaused()
+        case ["closed"]:
+            return DropClosed()
+        case ["stranger"]:
+            return NotFound()
+    raise AssertionError(answer)
+
+
+def _told(drop_id: str, answer: list[str], account: str) -> Hold:
+    _, hold_id, number, offer, sku, due, state = answer
+    return Hold(hold_id, drop_id, number, offer, sku, account, clock.from_ms(int(due)), state)
+
+
+def _recorded(drop_id: str, hold_id: str, record: str) -> Hold:
+    known: dict[str, Any] = msgspec.json.decode(record)
+    return Hold(
+        hold_id,
+        drop_id,
+        known["number"],
+        known["offer"],
+        known["sku"],
+        known["account"],
+        clock.from_ms(int(known["due"])),
+        known["state"],
+        known.get("order", ""),
+    )

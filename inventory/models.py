@@ -1,0 +1,114 @@
+"""Tables of the inventory desk: numbers, drops and what was done to them, SIM cards and handset units."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from runtime.db import Base, UtcDateTime
+
+
+class Number(Base):
+    """A phone number of ours. Class, grade and tags are worked out at import, never at a query."""
+
+    __tablename__ = "numbers"
+    number: Mapped[str] = mapped_column(String(11), primary_key=True)
+    city: Mapped[str] = mapped_column(String(3))  # the carrier's code, inventory/regions.py
+    pool: Mapped[str] = mapped_column(String(40))
+    segment7: Mapped[str] = mapped_column(String(7))
+    pattern: Mapped[str] = mapped_column(String(8))
+    grade: Mapped[int]  # 1 best .. 6, 9 ordinary
+    prestore_fen: Mapped[int]
+    min_spend_fen: Mapped[int]  # a month
+    term_months: Mapped[int]
+    no4: Mapped[bool]
+    tags: Mapped[str] = mapped_column(String(40), default="")  # by comma: birthday, love, lucky
+    state: Mapped[str] = mapped_column(String(10), default="available")  # numbers.MOVES
+    drop_id: Mapped[str | None] = mapped_column(String(60))
+    moved_at: Mapped[datetime] = mapped_column(UtcDateTime)  # of the last change of state
+
+    __table_args__ = (
+        Index("ix_numbers_stock", "pool", "state", "city", "grade", "number"),
+        Index("ix_numbers_drop_id", "drop_id"),
+    )
+
+
+class Drop(Base):
+    """One timed sale. `version` counts changes Redis must hear of; `epoch` is set once the stock is loaded."""
+
+    __tablename__ = "drops"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    pool: Mapped[str] = mapped_column(String(40))
+    cities: Mapped[list[str]] = mapped_column(JSON)
+    grades: Mapped[list[int]] = mapped_column(JSON)
+    opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closes_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    limit_account: Mapped[int]
+    limit_person: Mapped[int]
+    hold_seconds: Mapped[int]
+    pay_seconds: Mapped[int]
+    quota: Mapped[int | None]
+    cod: Mapped[bool]
+    state: Mapped[str] = mapped_column(String(10))  # drops.MOVES
+    version: Mapped[int] = mapped_column(default=0)
+    epoch: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DropSku(Base):
+    """How many handsets of a SKU a drop has to sell."""
+
+    __tablename__ = "drop_skus"
+    drop_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    sku: Mapped[str] = mapped_column(String(60), primary_key=True)
+    quantity: Mapped[int]
+
+
+class DropAction(Base):
+    """What somebody did to a drop, and why."""
+
+    __tablename__ = "drop_actions"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    drop_id: Mapped[str] = mapped_column(String(60), index=True)
+    action: Mapped[str] = mapped_column(String(20))
+    actor: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str] = mapped_column(String(400))
+    before: Mapped[dict[str, Any]] = mapped_column(JSON)
+    after: Mapped[dict[str, Any]] = mapped_column(JSON)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class JournalPage(Base):
+    """A page of a settled drop's journal: gzip of one JSON line an entry."""
+
+    __tablename__ = "drop_journal"
+    drop_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    page: Mapped[int] = mapped_column(primary_key=True)
+    entries: Mapped[int]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class HandsetUnit(Base):
+    """One handset with its serial. Which unit an order gets is decided when it is packed."""
+
+    __tablename__ = "handset_units"
+    imei: Mapped[str] = mapped_column(String(15), primary_key=True)
+    sku: Mapped[str] = mapped_column(String(60))
+    state: Mapped[str] = mapped_column(String(10), default="available")  # available | bound
+    order_id: Mapped[str | None] = mapped_column(String(40), unique=True)
+    drop_id: Mapped[str | None] = mapped_column(String(60), index=True)
+
+    __table_args__ = (Index("ix_handset_units_stock", "sku", "state", "imei"),)
+
+
+class SimCard(Base):
+    """One blank SIM card."""
+
+    __tablename__ = "sim_cards"
+    iccid: Mapped[str] = mapped_column(String(20), primary_key=True)
+    state: Mapped[str] = mapped_column(String(10), default="available")  # available | bound
+    order_id: Mapped[str | None] = mapped_column(String(40), unique=True)
+
+    __table_args__ = (Index("ix_sim_cards_stock", "state", "iccid"),)
