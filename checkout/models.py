@@ -200,8 +200,8 @@ class Payment(Base):
             "one_open_payment_per_order",
             "order_id",
             unique=True,
-            sqlite_where=text("state IN ('created', 'pending', 'authorised', 'succeeded')"),
-            postgresql_where=text("state IN ('created', 'pending', 'authorised', 'succeeded')"),
+            sqlite_where=text("state IN ('created', 'pending', 'processing', 'authorised', 'succeeded')"),
+            postgresql_where=text("state IN ('created', 'pending', 'processing', 'authorised', 'succeeded')"),
         ),
         Index("payments_to_ask", "state", "ask_at"),
     )
@@ -213,7 +213,7 @@ class Payment(Base):
     intent_id: Mapped[str | None] = mapped_column(String(80), unique=True)
     client_secret: Mapped[str | None] = mapped_column(SealedText("payments.client_secret"))
     redirect_url: Mapped[str | None] = mapped_column(Text)  # where a wallet's shopper approves
-    # created | pending | authorised | succeeded | failed | cancelled | refunded
+    # created | pending | processing | authorised | succeeded | late | failed | cancelled | refunded
     state: Mapped[str] = mapped_column(String(12))
     problem: Mapped[str] = mapped_column(String(60), default="")  # Stripe's code of the last refusal, or ours
     amount_fen: Mapped[int]
