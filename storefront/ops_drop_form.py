@@ -18,7 +18,7 @@ from storefront.forms import Form
 
 _WHOLE = N_("Give a whole number of 1 or more.")
 LABELS = {
-    "name": N_("Name"),
+    "name": N_("Name of the drop"),
     "id": N_("Short name for addresses"),
     "opens_at": N_("Opens (Beijing time)"),
     "closes_at": N_("Closes (Beijing time)"),
