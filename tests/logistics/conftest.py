@@ -1,7 +1,8 @@
 """Every logistics test starts with the three couriers hired and nothing sent."""
 
 import pytest
-from courier_world import hire
+
+from tests.logistics.courier_world import hire
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """Which courier brings a parcel."""
 
 import pytest
-from courier_world import BEIJING, GUANGZHOU, LHASA, SHANGHAI
 
 from logistics import couriers, regions
 from logistics.couriers import NoCourier
 from runtime.db import reading, writing
 from runtime.facts import Invalid
+from tests.logistics.courier_world import BEIJING, GUANGZHOU, LHASA, SHANGHAI
 
 pytestmark = pytest.mark.usefixtures("world")
 

@@ -7,7 +7,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from courier_world import Courier, cut, receiver, scan_of, send, together
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, text, update
@@ -18,6 +17,7 @@ from runtime import clock
 from runtime.crypto import SealError
 from runtime.db import reading, writing
 from runtime.facts import NotFound
+from tests.logistics.courier_world import Courier, cut, receiver, scan_of, send, together
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -101,7 +101,7 @@ def test_six_cutters_at_once_put_no_parcel_into_two_manifests(monkeypatch: pytes
         send(f"ord_{n}")
 
     def cut_all(_who: int) -> list[str]:
-        made = []
+        made: list[str] = []
         while True:
             with writing() as session:
                 manifest = manifests.cut(session, "SF")
@@ -159,9 +159,7 @@ def test_sealing_twice_is_refused() -> None:
     send("ord_1")
     made = cut()
     with writing() as session, pytest.raises(SealBroken):
-        manifests._seal(
-            session, session.get_one(Manifest, made.id), manifests.json.loads(manifests.body(made))
-        )
+        manifests._seal(session, session.get_one(Manifest, made.id), json.loads(manifests.body(made)))
 
 
 def test_a_body_changed_or_moved_behind_our_back_is_not_served() -> None:

@@ -1,13 +1,13 @@
 """Parcels: one live parcel an order, cancelled while it is in the house, called back afterwards."""
 
 import pytest
-from courier_world import Courier, cut, parcel_of, receiver, scan_of, send, together
 from sqlalchemy import text
 
 from logistics import manifests, parcels
 from logistics.models import Parcel
 from runtime.db import reading, writing
 from runtime.facts import Invalid, WrongMove
+from tests.logistics.courier_world import Courier, cut, parcel_of, receiver, scan_of, send, together
 
 pytestmark = pytest.mark.usefixtures("world")
 

@@ -5,11 +5,11 @@ import hashlib
 from typing import Any
 
 import pytest
-from courier_world import Courier, cut, parcel_of, scan_of, send, together
 
 from logistics import manifests, parcels, partner_api, scans
 from runtime.api import describe
 from runtime.db import reading, writing
+from tests.logistics.courier_world import Courier, cut, parcel_of, scan_of, send, together
 
 pytestmark = pytest.mark.usefixtures("world")
 

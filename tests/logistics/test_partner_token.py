@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from courier_world import Courier, api
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
@@ -13,6 +12,7 @@ from logistics import partners
 from runtime import clock
 from runtime.db import reading, writing
 from runtime.facts import Invalid, NotFound
+from tests.logistics.courier_world import Courier, api
 
 pytestmark = pytest.mark.usefixtures("world")
 CC = {"grant_type": "client_credentials"}

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from courier_world import api, cut, door_code, parcel_of, send, served, wrong
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
@@ -14,6 +13,7 @@ from starlette.testclient import TestClient
 from logistics import parcels, partners, sandbox_courier
 from logistics.models import Manifest
 from runtime.db import reading, writing
+from tests.logistics.courier_world import api, cut, door_code, parcel_of, send, served, wrong
 
 pytestmark = pytest.mark.usefixtures("world")
 HOME = "/sandbox/courier"

@@ -4,7 +4,6 @@ import itertools
 from typing import Any
 
 import pytest
-from courier_world import Courier, cut, door_code, hire, parcel_of, scan_of, send, together, wrong
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -14,6 +13,17 @@ from logistics.scans import ScanNews, Seen
 from runtime import clock
 from runtime.db import reading, writing
 from runtime.facts import NotFound, WrongMove
+from tests.logistics.courier_world import (
+    Courier,
+    cut,
+    door_code,
+    hire,
+    parcel_of,
+    scan_of,
+    send,
+    together,
+    wrong,
+)
 
 pytestmark = pytest.mark.usefixtures("world")
 
