@@ -16,8 +16,6 @@ from sqlalchemy.types import TypeDecorator
 from runtime.crypto import seal, unseal
 from runtime.settings import settings
 
-_CHUNK = 900  # rows an INSERT; SQLite takes 32,766 parameters in one statement
-
 
 class Base(DeclarativeBase):
     """All tables. Names of constraints are fixed, so that migrations can name them."""
@@ -125,23 +123,11 @@ def writing() -> Iterator[Session]:
 def insert_new(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:
     """Insert the rows whose keys are not there yet; gives the primary keys of those that were new.
 
-    RETURNING tells which, since drivers disagree on the row count of a batched ON CONFLICT."""
-    table = model.__table__
+    All rows name the same columns. RETURNING tells which were new, since drivers disagree on the row count of a
+    batched ON CONFLICT; sent as many parameters of one statement, SQLAlchemy batches them without compiling anew."""
+    if not rows:
+        return []
     key = inspect(model).primary_key[0]
     dialect = session.get_bind().dialect.name
-    made: list[Any] = []
-    for start in range(0, len(rows), _CHUNK):
-        chunk = list(rows[start : start + _CHUNK])
-        insert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-        made += session.scalars(insert.values(chunk).on_conflict_do_nothing().returning(key)).all()
-    return made
-
-
-def explain_lock(error: Exception) -> bool:
-    """Is this a lock or serialisation failure, after which the same transaction may simply be run again?"""
-    original = getattr(error, "orig", error)
-    return "database is locked" in str(original) or getattr(original, "sqlstate", "") in {
-        "40001",
-        "40P01",
-        "55P03",
-    }
+    insert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(model.__table__)
+    return list(session.scalars(insert.on_conflict_do_nothing().returning(key), list(rows)).all())

@@ -20,7 +20,7 @@ from kyc import codes, people, phones
 from runtime import clock
 from runtime.crypto import SealError, blind_index, digest, seal, unseal
 from runtime.db import insert_new, reading, writing
-from runtime.facts import Invalid, N_, TooMany
+from runtime.facts import N_, Invalid, TooMany
 from runtime.ids import new_id
 from runtime.settings import settings
 from storefront.models import Account, CodeRequest, ShopperSession
@@ -186,9 +186,7 @@ def _open(token: str) -> Identity | None:
 
 def _count_address(session: Session, address: str) -> None:
     at, who = clock.now(), digest("address", address)[:24]
-    recent = select(func.count()).where(
-        CodeRequest.address == who, CodeRequest.at > at - timedelta(hours=1)
-    )
+    recent = select(func.count()).where(CodeRequest.address == who, CodeRequest.at > at - timedelta(hours=1))
     if session.scalars(recent).one() >= settings().codes_per_address:
         raise TooMany(N_("Too many codes were asked for from here. Please try again later."), retry_after=600)
     session.add(CodeRequest(id=new_id("crq"), address=who, at=at))

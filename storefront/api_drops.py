@@ -6,12 +6,14 @@ import msgspec
 from starlette.requests import Request
 
 from checkout import offers
-from inventory import drops, holds, shelf
-from inventory.holds import DropClosed, DropPaused, LimitReached, NotOpen, Ordered, SoldOut, Taken
+from checkout.models import Offer
+from inventory import drops, holds, shelf, tallies
+from inventory.facts import DropClosed, DropPaused, LimitReached, NotOpen, Ordered, SoldOut, Taken
+from inventory.models import Drop
 from runtime import clock
 from runtime.api import Parameter, endpoint, routes
 from runtime.db import reading
-from runtime.facts import Fact, Invalid, N_, NotFound, Unauthorized, Unavailable
+from runtime.facts import N_, Fact, Invalid, NotFound, Unauthorized, Unavailable
 from storefront import accounts, offer_book
 from storefront.api_account import shopper
 
@@ -24,9 +26,13 @@ class OfferOut(msgspec.Struct):
     """`card` or `bundle`."""
     name_zh: str
     name_en: str
+    plan_zh: str
+    plan_en: str
     monthly_fee_fen: int
     due_now_fen: int
     """For an ordinary number, without the number's own prestored fee."""
+    monthly_return_fen: int
+    """Comes back to the account each month of the term."""
     term_months: int
     sku: str
     """The handset's stock-keeping unit, empty for a card."""
@@ -112,7 +118,7 @@ def show_drop(request: Request) -> DropDetail:
         if drops.face(found) == "draft":
             raise NotFound
         on_offer = [_offer(o) for o in offers.of_drop(session, found.id)]
-    tally = drops.tally(found.id)
+    tally = tallies.tally(found.id)
     brief = _drop(found)
     return DropDetail(
         **{f: getattr(brief, f) for f in DropOut.__struct_fields__},
@@ -197,17 +203,21 @@ def release_hold(request: Request) -> None:
     holds.release(request.path_params["hold"], shopper(request))
 
 
-def _drop(d: drops.Drop) -> DropOut:
+def _drop(d: Drop) -> DropOut:
     return DropOut(
         d.id, d.name, drops.face(d), d.opens_at, d.closes_at, clock.now(), list(d.cities), d.limit_account,
         d.limit_person,
     )  # fmt: skip
 
 
-def _offer(o: offers.Offer) -> OfferOut:
+def _offer(o: Offer) -> OfferOut:
+    price = offers.facts(o)
+    bundle = o.sku is not None
     return OfferOut(
-        o.id, o.kind, o.name_zh, o.name_en, o.monthly_fee_fen, o.due_now_fen, o.term_months, o.sku or ""
-    )
+        o.id, o.kind, price.handset_zh if bundle else price.plan_zh, price.handset_en if bundle else price.plan_en,
+        price.plan_zh, price.plan_en, price.fee_fen, price.handset_fen + price.prestore_fen + price.topup_fen,
+        price.return_fen, price.months, o.sku_code or "",
+    )  # fmt: skip
 
 
 def _number(n: shelf.ShelfNumber) -> NumberOut:
@@ -233,6 +243,4 @@ def _limit(raw: str) -> int:
     return int(raw)
 
 
-api_routes = routes(
-    [list_drops, show_drop, search_numbers, hold_number, show_hold, release_hold]
-)
+api_routes = routes([list_drops, show_drop, search_numbers, hold_number, show_hold, release_hold])

@@ -8,12 +8,16 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from checkout import contracts, orders, payments, placing
+from checkout import contracts, orders, payments, placing, prices
 from checkout.models import Order
+from inventory import holds
+from kyc.quota import IdLimitReached
 from logistics import parcels
+from logistics.couriers import NoCourier
+from logistics.parcels import Receiver
 from runtime.api import Parameter, endpoint, routes
 from runtime.db import reading, writing
-from runtime.facts import Invalid, N_, NotFound, TooMany, Unauthorized, Unavailable, WrongMove
+from runtime.facts import N_, Invalid, NotFound, TooMany, Unauthorized, Unavailable, WrongMove
 from runtime.settings import settings
 from storefront import accounts
 from storefront.models import Account
@@ -124,20 +128,23 @@ class CancellationIn(msgspec.Struct):
 
 @endpoint(
     "POST", "/orders", body=OrderIn, answer=OrderOut, status=201, auth="shopper", summary="Order what is held",
-    facts=(*_ACCESS, *placing.FACTS, Unavailable),
+    facts=(
+        *_ACCESS, TooMany, placing.KeyReused, holds.Ordered, placing.NumberSlipped, holds.Lapsed,
+        holds.LimitReached, IdLimitReached, NoCourier, prices.PlanTooSmall, prices.TermTooShort, Unavailable,
+    ),
     parameters=(
         Parameter("Idempotency-Key", "Yours; the same key and body give the same order", "header", required=True),
     ),
 )  # fmt: skip
 def place_order(request: Request, body: OrderIn) -> OrderOut:
-    """The hold becomes the order's; the answer comes after the order is on disk. Bad input leaves the hold as it is."""
+    """The hold becomes the order's, answered after the order is on disk. Bad input leaves the hold as it is."""
     key = request.headers.get("idempotency-key", "").strip()
     if not 8 <= len(key) <= 200:
         raise Invalid(**{"Idempotency-Key": N_("Send a header Idempotency-Key of 8 to 200 characters.")})
     account = who(request)
     wish = placing.OrderRequest(
         name=body.name, id_number=body.id_number, payment=body.payment,
-        receiver=placing.Receiver(**msgspec.to_builtins(body.receiver)),
+        receiver=Receiver(**msgspec.to_builtins(body.receiver)),
     )  # fmt: skip
     placed = orders.place(account=account.id, phone=account.phone, hold_id=body.hold, key=key, request=wish)
     with reading() as session:
@@ -182,7 +189,7 @@ def send_signing_code(request: Request) -> None:
 
 @endpoint(
     "POST", "/orders/{order}/payment", body=PaymentIn, answer=PaymentOut, status=201, auth="shopper",
-    facts=(*_ACCESS, payments.NotSigned, WrongMove, Unavailable), summary="Start paying",
+    facts=(*_ACCESS, orders.NotSigned, WrongMove, Unavailable), summary="Start paying",
 )  # fmt: skip
 def pay_order(request: Request, body: PaymentIn) -> PaymentOut:
     """Asking again gives the same intent. Another method cancels the one before, so nobody pays twice."""
@@ -192,9 +199,7 @@ def pay_order(request: Request, body: PaymentIn) -> PaymentOut:
     if body.return_url and not body.return_url.startswith(f"{settings().public_url}/"):
         raise Invalid(return_url=N_("Must be an address of this shop."))
     started = payments.start(order.id, body.method or order.payment, body.return_url or back)
-    return PaymentOut(
-        started.intent_id, started.client_secret, started.publishable_key, started.redirect_url
-    )
+    return PaymentOut(started.intent_id, started.client_secret, started.publishable_key, started.redirect_url)
 
 
 @endpoint(

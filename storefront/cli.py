@@ -122,7 +122,9 @@ def import_numbers(file: Path, all_or_nothing: bool, as_json: bool) -> None:
     if bar:
         click.echo(err=True)
     if as_json:
-        bad_rows = [{"line": b.line, "column": b.column, "value": b.value, "reason": b.reason} for b in report.bad]
+        bad_rows = [
+            {"line": b.line, "column": b.column, "value": b.value, "reason": b.reason} for b in report.bad
+        ]
         counts = {"rows": report.rows, "loaded": report.loaded, "known": report.known}
         click.echo(json.dumps({**counts, "bad": bad_rows}, ensure_ascii=False))
     else:
@@ -145,14 +147,18 @@ def _when(_ctx: object, _param: object, value: str | None) -> datetime | None:
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter("an ISO time, e.g. 2026-12-01T10:00 (Shanghai time unless it has a zone)") from None
+        raise click.BadParameter(
+            "an ISO time, e.g. 2026-12-01T10:00 (Shanghai time unless it has a zone)"
+        ) from None
     return at if at.tzinfo else at.replace(tzinfo=clock.SHANGHAI)
 
 
 @drop.command("create")
 @click.argument("drop_id")
 @click.option("--name", required=True)
-@click.option("--opens", "opens_at", required=True, callback=_when, help="ISO time, Shanghai unless it has a zone.")
+@click.option(
+    "--opens", "opens_at", required=True, callback=_when, help="ISO time, Shanghai unless it has a zone."
+)
 @click.option("--closes", "closes_at", callback=_when, help="ISO time; open end without it.")
 @click.option("--pool", required=True, help="Number pool the stock comes from.")
 @click.option("--city", "cities", multiple=True, required=True, help="City code; repeat for several.")
@@ -224,12 +230,12 @@ def open_drop(ctx: click.Context, drop_id: str, reason: str, actor: str) -> None
 @click.argument("drop_id")
 def drop_status(drop_id: str) -> None:
     """State and figures of a drop."""
-    from inventory import drops
+    from inventory import drops, tallies
     from runtime.db import reading
 
     with reading() as session:
         found = drops.find(session, drop_id)
-    tally = drops.tally(drop_id)
+    tally = tallies.tally(drop_id)
     opens = found.opens_at.astimezone(clock.SHANGHAI).isoformat(timespec="seconds")
     click.echo(f"{found.id} {drops.face(found)}, opens {opens}")
     click.echo(
@@ -241,7 +247,7 @@ def drop_status(drop_id: str) -> None:
 @main.command()
 @click.argument("drop_id")
 def audit(drop_id: str) -> None:
-    """Prove that loaded = free + held + ordered + paid + withdrawn, from journal, Redis and SQL. Exit code 1 if not."""
+    """Prove loaded = free + held + ordered + paid + withdrawn from journal, Redis and SQL. Exit code 1 if not."""
     from checkout import audit as auditing
 
     report = auditing.audit(drop_id)

@@ -12,14 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inventory import drops
+from inventory import drops, tallies
 from runtime import clock
 from runtime.db import reading
 from runtime.facts import Unavailable
 from runtime.outbox import OutboxRow
 
 registry = CollectorRegistry()
-_requests = Counter("haoka_requests_total", "Requests by route and status", ["route", "status"], registry=registry)
+_requests = Counter(
+    "haoka_requests_total", "Requests by route and status", ["route", "status"], registry=registry
+)
 _seconds = Histogram(
     "haoka_request_seconds", "Time to the start of the answer", ["route"], registry=registry,
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5),
@@ -53,14 +55,16 @@ class _Shop(Collector):
     """Figures read when they are asked for: Redis and SQL are the truth, not a counter of ours."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        numbers = GaugeMetricFamily("haoka_drop_numbers", "Numbers of a drop by state", labels=["drop", "state"])
+        numbers = GaugeMetricFamily(
+            "haoka_drop_numbers", "Numbers of a drop by state", labels=["drop", "state"]
+        )
         with reading() as session:
             live = [d.id for d in drops.listing(session) if drops.face(d) in _LIVE]
             oldest = session.scalar(select(func.min(OutboxRow.made_at)).where(OutboxRow.state == "due"))
             dead = session.scalar(select(func.count()).where(OutboxRow.state == "dead"))
         for drop in live:
             try:
-                tally = drops.tally(drop)
+                tally = tallies.tally(drop)
             except Unavailable:
                 break
             for state in ("loaded", "free", "held", "ordered", "paid", "withdrawn"):
@@ -68,7 +72,9 @@ class _Shop(Collector):
         yield numbers
         age = (clock.now() - oldest).total_seconds() if oldest else 0.0
         yield GaugeMetricFamily("haoka_outbox_age_seconds", "Age of the oldest undone work", value=age)
-        yield GaugeMetricFamily("haoka_outbox_dead", "Work that failed for good and waits for a person", value=dead or 0)
+        yield GaugeMetricFamily(
+            "haoka_outbox_dead", "Work that failed for good and waits for a person", value=dead or 0
+        )
 
 
 registry.register(_Shop())

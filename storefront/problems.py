@@ -21,6 +21,33 @@ STATUS: dict[str, int] = {
     "forbidden": 403,
     "too_many": 429,
     "unavailable": 503,
+    # inventory
+    "taken": 409,
+    "sold_out": 409,
+    "limit_reached": 409,
+    "not_open": 425,
+    "drop_closed": 409,
+    "drop_paused": 409,
+    "stale": 503,
+    "lapsed": 409,
+    "ordered": 409,
+    "not_admitted": 403,
+    # kyc
+    "id_limit_reached": 409,
+    # logistics
+    "no_courier": 422,
+    "receipt_conflict": 409,
+    # checkout
+    "key_reused": 422,
+    "already_ordered": 409,
+    "number_slipped": 409,
+    "plan_too_small": 422,
+    "term_too_short": 422,
+    "wrong_stock": 422,
+    "wrong_code": 422,
+    "not_signed": 409,
+    "not_verified": 409,
+    "paid_too_late": 409,
 }
 
 _MACHINES = ("/api/", "/partner/", "/stripe/", "/openapi", "/metrics", "/healthz")
@@ -37,7 +64,7 @@ def on_fact(request: Request, fact: Exception) -> Response:
     request.state.lang = language.of(request)
     if request.url.path.startswith(_MACHINES):
         return problem(request, status, fact, headers)
-    return _page(request, status, fact, headers)
+    return rendering.problem_page(request, status, fact, headers)
 
 
 def on_http(request: Request, error: Exception) -> Response:
@@ -51,7 +78,7 @@ def on_http(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(_MACHINES):
         code = "not_found" if error.status_code == 404 else HTTPStatus(error.status_code).name.lower()
         return problem(request, error.status_code, fact, headers, code=code)
-    return _page(request, error.status_code, fact, headers)
+    return rendering.problem_page(request, error.status_code, fact, headers)
 
 
 def on_bug(request: Request, error: Exception) -> Response:
@@ -61,7 +88,7 @@ def on_bug(request: Request, error: Exception) -> Response:
     request.state.lang = language.of(request)
     if request.url.path.startswith(_MACHINES):
         return problem(request, 500, fact, {}, code="internal")
-    return _page(request, 500, fact, {}, code="internal")
+    return rendering.problem_page(request, 500, fact, {})
 
 
 def problem(
@@ -83,13 +110,3 @@ def problem(
         msgspec.json.encode(body), status, {"Vary": "Accept-Language", **headers},
         media_type="application/problem+json",
     )  # fmt: skip
-
-
-def _page(
-    request: Request, status: int, fact: Fact, headers: dict[str, str], *, code: str = ""
-) -> Response:
-    """A page for people. It stands outside the page decorator, so the session is not looked up again."""
-    title = HTTPStatus(status).phrase
-    page = rendering.problem_page(request, status, code or fact.code, title, fact.sentence, fact.details)
-    page.headers.update(headers)
-    return page

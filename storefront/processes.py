@@ -17,7 +17,7 @@ from runtime.settings import Settings, give, settings
 from storefront import migrating
 
 ROOT = Path(__file__).parent.parent
-_JOBS = ("kyc.jobs", "checkout.jobs")
+_JOBS = ("inventory.jobs", "kyc.jobs", "checkout.jobs")
 
 
 def prepare() -> None:

@@ -8,7 +8,15 @@ from starlette.routing import Route
 from runtime.facts import NotFound, Unavailable
 from runtime.settings import settings
 
-_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "content-encoding"}
+_HOP = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "te",
+    "upgrade",
+    "content-length",
+    "content-encoding",
+}
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 _clients: list[httpx2.AsyncClient] = []
 

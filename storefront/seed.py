@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from checkout import catalogue, offers
 from checkout.catalogue import Sku
-from inventory import drops, numbers, patterns, segments, units
+from inventory import drops, numbers, patterns, segments, serials, units
 from logistics import couriers, partners
 from runtime import clock
 from runtime.db import insert_new, reading, writing
@@ -80,7 +80,7 @@ def addresses() -> list[str]:
         f"shop      {url}/   (sign in with any mobile, e.g. 13800138000; the code is in the SMS outbox)",
         f"ops       {url}/ops   login {kept['ops']['login']}, password {kept['ops']['password']}",
         f"twins     {url}/sandbox/sms  {url}/sandbox/identity  {url}/sandbox/stripe  {url}/sandbox/courier",
-        f"partner   {url}/partner/v1   SF: client_id {partner['client_id']}, client_secret {partner['client_secret']}",
+        f"partner   {url}/partner/v1   PARTNER={partner['client_id']}:{partner['client_secret']} (SF)",
         f"all demo logins are kept in {_path()}",
     ]
 
@@ -112,10 +112,16 @@ def _make_logins(_say: Say) -> None:
 
 def _make_units(_say: Say) -> None:
     with writing() as session:
-        units.add_sims(session, units.made_up_iccids(25_000))
-        for _, _, _, skus in _HANDSETS.values():
-            for sku in skus:
-                units.add_handsets(session, sku.sku, units.made_up_imeis(sku.sku, _UNITS * len(_STOCK)))
+        units.add_sims(session, map(serials.made_up_iccid, range(1, 25_001)))
+        each = _UNITS * len(_STOCK)
+        for i, sku in enumerate(_skus()):
+            units.add_handsets(
+                session, sku, map(serials.made_up_imei, range(i * each + 1, (i + 1) * each + 1))
+            )
+
+
+def _skus() -> list[str]:
+    return [sku.sku for _, _, _, skus in _HANDSETS.values() for sku in skus]
 
 
 def _make_numbers(say: Say) -> None:
@@ -138,19 +144,19 @@ def _numbers() -> Iterator[tuple[str, str, str]]:
     chance = random.Random(19)
     for pool, count in _STOCK.items():
         for i, city in enumerate(CITIES):
-            codes = segments.of_city(city)
+            codes = sorted(code for code, home in segments.table().items() if home == city)
             want = count // len(CITIES) + (1 if i < count % len(CITIES) else 0)
             seen: set[str] = set()
             start = 0 if pool == NOW else len(codes) // 2
             while len(seen) < want:
                 number = f"{codes[start + chance.randrange(6)]}{chance.randrange(10_000):04}"
-                if number not in seen and patterns.grade_of(patterns.classify(number)) == 9:
+                if number not in seen and patterns.grade_of(patterns.classify(number)).grade == 9:
                     seen.add(number)
                     yield number, city, pool
 
 
 def _make_drops(_say: Say) -> None:
-    skus = {sku.sku: _UNITS for _, _, _, group in _HANDSETS.values() for sku in group}
+    skus = dict.fromkeys(_skus(), _UNITS)
     at = clock.now()
     for drop, name, opens in (
         (NOW, "首轮放号 First round", at),

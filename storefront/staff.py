@@ -14,7 +14,7 @@ from starlette.responses import Response
 from runtime import clock
 from runtime.crypto import digest
 from runtime.db import reading, writing
-from runtime.facts import Invalid, N_, TooMany
+from runtime.facts import N_, Invalid, TooMany
 from runtime.settings import settings
 from storefront.models import OpsSession, OpsUser
 
@@ -44,9 +44,13 @@ def add(session: Session, login: str, password: str, role: str) -> None:
         raise Invalid(password=N_("The password must have at least 12 characters."))
     session.merge(
         OpsUser(
-            login=login, password_hash=_hash(password), role=role, failures=0, locked_until=None,
+            login=login,
+            password_hash=_hash(password),
+            role=role,
+            failures=0,
+            locked_until=None,
             created_at=clock.now(),
-        )  # fmt: skip
+        )
     )
 
 
@@ -65,9 +69,7 @@ def log_in(login: str, password: str) -> tuple[OpsUser, str]:
         raise Invalid(password=_WRONG)
     token = secrets.token_urlsafe(32)
     with writing() as session:
-        session.execute(
-            update(OpsUser).where(OpsUser.login == login).values(failures=0, locked_until=None)
-        )
+        session.execute(update(OpsUser).where(OpsUser.login == login).values(failures=0, locked_until=None))
         session.execute(delete(OpsSession).where(OpsSession.created_at < at - LIFETIME))
         session.add(OpsSession(id=_key(token), login=login, created_at=at, seen_at=at))
     return user, token
@@ -111,7 +113,9 @@ def set_cookie(response: Response, token: str) -> None:
 
 
 def clear_cookie(response: Response) -> None:
-    response.delete_cookie(cookie_name(), path="/", secure=settings().secure, httponly=True, samesite="strict")
+    response.delete_cookie(
+        cookie_name(), path="/", secure=settings().secure, httponly=True, samesite="strict"
+    )
 
 
 def _count_failure(login: str) -> None:

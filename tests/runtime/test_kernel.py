@@ -40,9 +40,13 @@ def test_work_is_done_once_after_commit(db: None) -> None:
 
 
 def test_rolled_back_work_never_runs(db: None) -> None:
-    with pytest.raises(ZeroDivisionError), writing() as session:
-        outbox.add(session, "test.echo", "a")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with writing() as session:
+            outbox.add(session, "test.echo", "a")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert outbox.drain("papers") == 0
 
 
