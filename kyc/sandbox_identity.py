@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from kyc import id_number, names
-from kyc.sandbox_page import AnswersBare, StateFile, home, page, style_route
+from kyc.sandbox_page import AnswersBare, StateFile, clock_time, home, page, style_route
 from kyc.sandbox_people import OPEN_FROM, Answers, TestPerson, anyone, listed
 from runtime import clock
 from runtime.facts import Invalid
@@ -175,7 +175,7 @@ def _page(request: Request, wrong: str) -> Response:
         for one in people
     )
     log = "".join(
-        f"<tr><td class=digits>{escape(row['at'][11:19])}</td><td>{escape(row['masked_name'])}</td>"
+        f"<tr><td class=digits>{clock_time(row['at'])}</td><td>{escape(row['masked_name'])}</td>"
         f"<td class=digits>{escape(row['masked_id'])}</td><td class='tag {row['outcome']}'>{row['outcome']}</td>"
         f"<td class=soft>asked {row['asked']} x, {escape(row['request_id'])}</td></tr>"
         for row in asked
@@ -198,7 +198,7 @@ area code ends in 00 and whose sequence (digits 15 to 17) is {OPEN_FROM} or more
 <label>ID number<input name="id_number" required autocomplete="off" minlength="18" maxlength="18"></label>
 <label>Answers<select name="answers">{options}</select></label><button>Add</button></form></section>
 <section><h2>Last questions 查询记录</h2>
-<table><thead><tr><th>UTC</th><th>Name</th><th>ID number</th><th>Answer</th><th></th></tr></thead>
+<table><thead><tr><th>Time</th><th>Name</th><th>ID number</th><th>Answer</th><th></th></tr></thead>
 <tbody>{log or "<tr><td colspan=5 class=soft>Nobody has asked yet.</td></tr>"}</tbody></table></section>"""
     intro = "Tells whether a name and an ID number belong together. The offline twin of the real service."
     return page(request, "Identity service 身份核验", intro, body, status=422 if wrong else 200)

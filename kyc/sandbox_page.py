@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runtime import clock
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2330; --soft: #5b6475; --paper: #f5f6f9; --card: #fff;
@@ -38,7 +41,8 @@ button { font: inherit; font-weight: 600; min-height: 44px; padding: .3rem 1.1re
   border: 1px solid var(--line); background: var(--paper); color: var(--ink); cursor: pointer; }
 button[aria-pressed=true] { background: var(--ink); color: var(--card); border-color: var(--ink); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-.tag { font-weight: 600; white-space: nowrap; } .matched, .up { color: var(--good); }
+.tag { font-weight: 600; } .tag, .digits, td:first-child { white-space: nowrap; }
+.matched, .up { color: var(--good); }
 .mismatched, .not_found, .slow, .flaky { color: var(--warn); } .unavailable, .down, .wrong { color: var(--bad); }
 .code { font-size: 1.5rem; letter-spacing: .12em; font-weight: 700; } .soft { color: var(--soft); }
 ul.messages { list-style: none; margin: 0; padding: 0; display: grid; gap: .8rem; }
@@ -74,6 +78,11 @@ def page(
 def home(request: Request) -> str:
     """The path a twin is mounted at, without a slash at its end."""
     return escape(str(request.scope.get("root_path", "")).rstrip("/"), quote=True)
+
+
+def clock_time(at: str) -> str:
+    """A stored time as people in Shanghai read it: 11-22 11:01:17."""
+    return f"{datetime.fromisoformat(at).astimezone(clock.SHANGHAI):%m-%d %H:%M:%S}"
 
 
 def _style(_request: Request) -> Response:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from kyc import phones
-from kyc.sandbox_page import AnswersBare, StateFile, home, page, style_route
+from kyc.sandbox_page import AnswersBare, StateFile, clock_time, home, page, style_route
 from runtime import clock
 from runtime.facts import Invalid
 from runtime.settings import settings
@@ -134,7 +134,7 @@ def _write_weather(file: StateFile, word: str) -> None:
 
 def _page(request: Request, asked: str, messages: list[sqlite3.Row], weather: str) -> Response:
     items = "".join(
-        f"<li><span class=digits>{escape(row['phone'])}</span> <span class=soft>{escape(row['at'][:19])} UTC</span>"
+        f"<li><span class=digits>{escape(row['phone'])}</span> <span class=soft>{clock_time(row['at'])}</span>"
         + (f"<p class='code digits'>{code}</p>" if (code := _code(row["text"])) else "")
         + f"<p>{escape(row['text'])}</p></li>"
         for row in messages
