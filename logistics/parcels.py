@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from logistics import couriers, door, regions
 from logistics.couriers import NoCourier
@@ -172,8 +173,12 @@ def move(session: Session, parcel: Parcel, to: str) -> bool:
         .returning(Parcel.id)
         .execution_options(synchronize_session=False)
     ).all()
-    session.refresh(parcel)
-    return bool(moved)
+    if not moved:
+        session.refresh(parcel)
+        return False
+    for name, value in values.items():
+        set_committed_value(parcel, name, value)  # as the row is now, without asking for it again
+    return True
 
 
 def turn_down(session: Session, parcel: Parcel) -> Parcel | None:

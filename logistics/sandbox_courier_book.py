@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS lines (id TEXT PRIMARY KEY, courier TEXT NOT NULL, ma
   door TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS lines_courier ON lines (courier, manifest);
 CREATE TABLE IF NOT EXISTS exchanges (id INTEGER PRIMARY KEY AUTOINCREMENT, courier TEXT NOT NULL,
-  at TEXT NOT NULL, request TEXT NOT NULL, status INTEGER NOT NULL, told TEXT NOT NULL);
+  at TEXT NOT NULL, request TEXT NOT NULL, status INTEGER NOT NULL, told TEXT NOT NULL,
+  good INTEGER NOT NULL);
 """
 
 
@@ -139,11 +140,19 @@ class Book:
     def keep_scan(self, line_id: str, state: str, door: str) -> None:
         self.write("UPDATE lines SET state = ?, door = ? WHERE id = ?", state, door, line_id)
 
-    def note(self, courier: str, request: str, status: int, told: str) -> int:
-        """Write down one exchange; gives its number. Neither secrets nor door codes are in `request`."""
+    def note(self, courier: str, request: str, status: int, told: str, *, good: bool | None = None) -> int:
+        """Write down one exchange; gives its number. Neither secrets nor door codes are in `request`. `good`: did it
+        do what was wanted (default: a 200 did)?"""
         with self._open() as db:
-            values = (courier, clock.now().isoformat(timespec="seconds"), request, status, told)
-            row = "INSERT INTO exchanges (courier, at, request, status, told) VALUES (?, ?, ?, ?, ?)"
+            values = (
+                courier,
+                clock.now().isoformat(timespec="seconds"),
+                request,
+                status,
+                told,
+                good if good is not None else status == 200,
+            )
+            row = "INSERT INTO exchanges (courier, at, request, status, told, good) VALUES (?, ?, ?, ?, ?, ?)"
             return db.execute(row, values).lastrowid or 0
 
     def exchanges(self, courier: str) -> list[sqlite3.Row]:

@@ -95,15 +95,15 @@ def scan(
         "door_code": door_code,
     }
     reply = _call(account, "POST", "/scans", json={"scans": [row]})
-    told = reply.told
-    if reply.status == 200:
+    told, good = reply.told, reply.status == 200
+    if good:
         outcome = reply.body["scans"][0]
         told = f"{outcome['outcome']}, the parcel is {outcome.get('state') or 'not ours'}".replace("_", " ")
         if outcome.get("reason"):
-            told += f". {outcome['reason']}"
+            told, good = f"{told}. {outcome['reason']}", False
         if outcome.get("state"):
             book.keep_scan(line["id"], outcome["state"], outcome.get("door", ""))
-    return book.note(account.courier, f"POST /scans {status}", reply.status, told)
+    return book.note(account.courier, f"POST /scans {status}", reply.status, told, good=good)
 
 
 def waybill(courier: str) -> str:

@@ -70,54 +70,76 @@ def record(session: Session, courier: str, seen: Sequence[Seen]) -> list[Outcome
         .where(Parcel.order_id.in_(wanted), Parcel.courier == courier, Parcel.manifest_id.is_not(None))
         .order_by(Parcel.order_id, Parcel.attempt)
         .with_for_update()
+        .execution_options(populate_existing=True)
     ).all()
     by_order = {parcel.order_id: parcel for parcel in held}  # the newest attempt stays
-    return [_record_one(session, courier, one, by_order.get(one.order_id)) for one in seen]
+    return _record(session, courier, [(one, by_order.get(one.order_id)) for one in seen])
 
 
-def _record_one(session: Session, courier: str, one: Seen, parcel: Parcel | None) -> Outcome:
-    if parcel is None:
-        # Nothing is kept, so the courier can send it again when the order is known.
-        return Outcome(one.event_id, "unknown_order", reason=N_("You have no parcel of this order."))
-    if one.status not in parcels.REPORTED:
-        return Outcome(one.event_id, "unknown_status", parcel.state, reason=N_("There is no such status."))
-    made = _insert(session, parcel, courier, one)
-    if made is None:
-        known = session.scalars(
-            select(Scan).where(Scan.courier == courier, Scan.event_id == one.event_id)
-        ).one()
-        return _answer("duplicate", parcel, one.event_id, known.door)
-    state, proof = one.status, None
-    if one.status == "delivered" and parcel.state != "delivered":
-        proof = door.check(session, parcel, one.door_code)
-        state = "delivered" if proof == "checked" else "delivered_unverified"
-    moved = parcels.move(session, parcel, state)
-    session.execute(
-        update(Scan)
-        .where(Scan.id == made)
-        .values(state=state, door=proof, moved=moved)
-        .execution_options(synchronize_session=False)
-    )
-    return _answer("recorded" if moved else "ignored_late", parcel, one.event_id, proof)
+def _record(session: Session, courier: str, seen: Sequence[tuple[Seen, Parcel | None]]) -> list[Outcome]:
+    new = _insert(session, courier, [(one, parcel) for one, parcel in seen if parcel and _known(one)])
+    proofs = _earlier_proofs(session, courier, [one.event_id for one, _ in seen if one.event_id not in new])
+    taken, outcomes = [], []
+    for one, parcel in seen:
+        if parcel is None:
+            # Nothing is kept, so the courier can send it again when the order is known.
+            reason = N_("You have no parcel of this order.")
+            outcomes.append(Outcome(one.event_id, "unknown_order", reason=reason))
+        elif not _known(one):
+            reason = N_("There is no such status.")
+            outcomes.append(Outcome(one.event_id, "unknown_status", parcel.state, reason=reason))
+        elif (scan_id := new.pop(one.event_id, None)) is None:
+            outcomes.append(_answer("duplicate", parcel, one.event_id, proofs.get(one.event_id)))
+        else:
+            state, proof = _prove(session, parcel, one)
+            moved = parcels.move(session, parcel, state)
+            proofs[one.event_id] = proof
+            taken.append({"id": scan_id, "state": state, "door": proof, "moved": moved})
+            outcome = "recorded" if moved else "ignored_late"
+            outcomes.append(_answer(outcome, parcel, one.event_id, proof))
+    if taken:
+        session.execute(update(Scan), taken)
+    return outcomes
 
 
-def _insert(session: Session, parcel: Parcel, courier: str, one: Seen) -> int | None:
-    """The scan's id, or None when this event is known: the unique index decides, before any door code is tried."""
-    row = {
-        "courier": courier,
-        "event_id": one.event_id,
-        "parcel_id": parcel.id,
-        "order_id": parcel.order_id,
-        "status": one.status,
-        "state": one.status,
-        "moved": False,
-        "place": one.place,
-        "note": one.note,
-        "at": one.at,
-        "received_at": clock.now(),
-    }
-    made: list[int] = insert_new(session, Scan, [row])
-    return made[0] if made else None
+def _known(one: Seen) -> bool:
+    return one.status in parcels.REPORTED
+
+
+def _prove(session: Session, parcel: Parcel, one: Seen) -> tuple[str, str | None]:
+    """(state, proof): what the scan makes of the parcel. Only a delivery tries the door code."""
+    if one.status != "delivered" or parcel.state == "delivered":
+        return one.status, None
+    proof = door.check(session, parcel, one.door_code)
+    return ("delivered" if proof == "checked" else "delivered_unverified"), proof
+
+
+def _insert(session: Session, courier: str, seen: Sequence[tuple[Seen, Parcel]]) -> dict[str, int]:
+    """The new scans' ids by event: the unique index decides which are new, before any door code is tried."""
+    rows = [
+        {
+            "courier": courier,
+            "event_id": one.event_id,
+            "parcel_id": parcel.id,
+            "order_id": parcel.order_id,
+            "status": one.status,
+            "state": one.status,
+            "moved": False,
+            "place": one.place,
+            "note": one.note,
+            "at": one.at,
+            "received_at": clock.now(),
+        }
+        for one, parcel in seen
+    ]
+    made = select(Scan.event_id, Scan.id).where(Scan.id.in_(insert_new(session, Scan, rows)))
+    return dict(session.execute(made).tuples().all())
+
+
+def _earlier_proofs(session: Session, courier: str, event_ids: Sequence[str]) -> dict[str, str | None]:
+    """What the door code proved in scans that are known already."""
+    earlier = select(Scan.event_id, Scan.door).where(Scan.courier == courier, Scan.event_id.in_(event_ids))
+    return dict(session.execute(earlier).tuples().all()) if event_ids else {}
 
 
 def _answer(outcome: str, parcel: Parcel, event_id: str, proof: str | None) -> Outcome:
@@ -130,7 +152,7 @@ def _answer(outcome: str, parcel: Parcel, event_id: str, proof: str | None) -> O
 def record_own(session: Session, parcel: Parcel, *, event_id: str, status: str) -> None:
     """A scan of our own warehouse about a parcel."""
     one = Seen(event_id, parcel.order_id, status, clock.now())
-    _record_one(session, parcel.courier, one, parcel)
+    _record(session, parcel.courier, [(one, parcel)])
 
 
 def take_news(session: Session, limit: int = 100) -> list[ScanNews]:
