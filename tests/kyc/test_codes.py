@@ -1,18 +1,17 @@
-"""One-time codes: bound, single, short-lived, few tries, few sends; and the SMS that carries them."""
+"""One-time codes: bound, single, short-lived, few tries, few sends."""
 
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import httpx2
 import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from kyc import codes, sms
+from kyc import codes
 from kyc.models import OneTimeCode, SmsMessage
-from runtime import clock, outbox
+from runtime import clock
 from runtime.db import reading, writing
 from runtime.facts import Invalid, TooMany
 
@@ -181,91 +180,3 @@ def test_guessing_at_many_phones_raises_an_alarm(db: None, monkeypatch: pytest.M
             phone = f"1861234567{n}"
             assert not check(another(send(phone)), phone)
     assert [(line["event"], line["failed"]) for line in logs] == [("codes.failed_budget", 4)]
-
-
-def weather(twins: str, word: str) -> None:
-    assert httpx2.post(f"{twins}/sms/weather", data={"weather": word}, trust_env=False).status_code == 303
-
-
-def received(twins: str, phone: str = PHONE) -> list[dict[str, str | None]]:
-    found: list[dict[str, str | None]] = httpx2.get(
-        f"{twins}/sms/", params={"phone": phone}, trust_env=False
-    ).json()["messages"]
-    return found
-
-
-def test_the_message_arrives_and_is_erased_here(db: None, twins: str) -> None:
-    code = send(purpose="sign", binding="ord_1")
-    assert outbox.drain("notices") == 1
-    message = received(twins)[0]
-    assert (message["to"], message["code"]) == (PHONE, code)
-    assert message["text"] == (
-        f"【号卡】验证码 {code}，您正在签署入网协议，5 分钟内有效，请勿告诉他人。"
-        f"Haoka code {code} to sign your contract, valid 5 min. Keep it to yourself."
-    )
-    with reading() as session:
-        row = session.scalars(select(SmsMessage)).one()
-        assert (row.state, row.phone, row.text, row.masked_phone) == ("sent", None, None, "186****5678")
-    assert check(code, purpose="sign", binding="ord_1")
-
-
-def test_a_message_is_sealed_while_it_waits(db: None) -> None:
-    code = send()
-    with reading() as session:
-        row = session.connection().exec_driver_sql("SELECT phone, text FROM sms_log").one()
-    for value in row:
-        assert isinstance(bytes(value), bytes)
-        assert PHONE.encode() not in bytes(value)
-        assert code.encode() not in bytes(value)
-
-
-def test_a_message_handed_over_twice_arrives_once(db: None, twins: str) -> None:
-    with writing() as session:
-        sms.text(session, PHONE, "您的包裹已发出。Your parcel is on its way.")
-    with reading() as session:
-        message_id = session.scalars(select(SmsMessage.id)).one()
-    assert sms._hand_over(message_id, PHONE, "您的包裹已发出。Your parcel is on its way.")
-    sms.send(message_id)
-    sms.send(message_id)
-    assert [(one["text"], one["code"]) for one in received(twins)] == [
-        ("您的包裹已发出。Your parcel is on its way.", None)
-    ]
-
-
-def test_a_gateway_that_is_down_gets_it_later_unless_it_is_too_late(db: None, twins: str) -> None:
-    weather(twins, "down")
-    send()
-    with writing() as session:
-        sms.text(session, "18612345679", "您的包裹已发出。")
-    outbox.drain("notices")
-    weather(twins, "up")
-    clock.shift(timedelta(seconds=400))
-    assert outbox.drain("notices") == 2
-    assert (received(twins), len(received(twins, "18612345679"))) == ([], 1)
-    with reading() as session:
-        rows = session.execute(select(SmsMessage.state, SmsMessage.text).order_by(SmsMessage.state)).all()
-        assert [tuple(row) for row in rows] == [("expired", None), ("sent", None)]
-
-
-def test_a_message_nobody_takes_is_erased_after_the_last_try(db: None, twins: str) -> None:
-    weather(twins, "down")
-    with writing() as session:
-        sms.text(session, PHONE, "您的包裹已发出。")
-    waited = 0.0
-    for seconds in (0, *outbox.BACKOFF):
-        waited += seconds + 1
-        clock.shift(timedelta(seconds=waited))
-        outbox.drain("notices")
-    with reading() as session:
-        assert session.execute(select(SmsMessage.state, SmsMessage.text)).one() == ("failed", None)
-
-
-def test_a_message_the_gateway_refuses_is_not_tried_again(db: None, twins: str) -> None:
-    with writing() as session:
-        sms.text(session, PHONE, "您的包裹已发出。")
-        session.flush()
-        session.scalars(select(SmsMessage)).one().phone = "10086"
-    assert outbox.drain("notices") == 1
-    with reading() as session:
-        assert session.execute(select(SmsMessage.state, SmsMessage.phone)).one() == ("failed", None)
-        assert session.scalars(select(outbox.OutboxRow.state)).all() == ["done"]
