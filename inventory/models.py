@@ -96,7 +96,7 @@ class HandsetUnit(Base):
     __tablename__ = "handset_units"
     imei: Mapped[str] = mapped_column(String(15), primary_key=True)
     sku: Mapped[str] = mapped_column(String(60))
-    state: Mapped[str] = mapped_column(String(10), default="available")  # available | bound
+    state: Mapped[str] = mapped_column(String(10), default="available")  # available | bound | inspect
     order_id: Mapped[str | None] = mapped_column(String(40), unique=True)
     drop_id: Mapped[str | None] = mapped_column(String(60), index=True)
 
@@ -108,7 +108,7 @@ class SimCard(Base):
 
     __tablename__ = "sim_cards"
     iccid: Mapped[str] = mapped_column(String(20), primary_key=True)
-    state: Mapped[str] = mapped_column(String(10), default="available")  # available | bound
+    state: Mapped[str] = mapped_column(String(10), default="available")  # available | bound | spent
     order_id: Mapped[str | None] = mapped_column(String(40), unique=True)
 
     __table_args__ = (Index("ix_sim_cards_stock", "state", "iccid"),)
