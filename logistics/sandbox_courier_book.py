@@ -143,15 +143,9 @@ class Book:
     def note(self, courier: str, request: str, status: int, told: str, *, good: bool | None = None) -> int:
         """Write down one exchange; gives its number. Neither secrets nor door codes are in `request`. `good`: did it
         do what was wanted (default: a 200 did)?"""
+        did = status == 200 if good is None else good
+        values = (courier, clock.now().isoformat(timespec="seconds"), request, status, told, did)
         with self._open() as db:
-            values = (
-                courier,
-                clock.now().isoformat(timespec="seconds"),
-                request,
-                status,
-                told,
-                good if good is not None else status == 200,
-            )
             row = "INSERT INTO exchanges (courier, at, request, status, told, good) VALUES (?, ?, ?, ?, ?, ?)"
             return db.execute(row, values).lastrowid or 0
 

@@ -133,13 +133,13 @@ def _insert(session: Session, courier: str, seen: Sequence[tuple[Seen, Parcel]])
         for one, parcel in seen
     ]
     made = select(Scan.event_id, Scan.id).where(Scan.id.in_(insert_new(session, Scan, rows)))
-    return dict(session.execute(made).tuples().all())
+    return dict(session.execute(made).all())
 
 
 def _earlier_proofs(session: Session, courier: str, event_ids: Sequence[str]) -> dict[str, str | None]:
     """What the door code proved in scans that are known already."""
     earlier = select(Scan.event_id, Scan.door).where(Scan.courier == courier, Scan.event_id.in_(event_ids))
-    return dict(session.execute(earlier).tuples().all()) if event_ids else {}
+    return dict(session.execute(earlier).all()) if event_ids else {}
 
 
 def _answer(outcome: str, parcel: Parcel, event_id: str, proof: str | None) -> Outcome:
