@@ -38,7 +38,7 @@ def audit(drop_id: str) -> AuditReport:
 
     An order placed while it runs can look like a difference; run it again before believing one."""
     with reading() as session:
-        orders = session.scalars(select(Order).where(Order.drop_id == drop_id).order_by(Order.id)).all()
+        orders = list(session.scalars(select(Order).where(Order.drop_id == drop_id).order_by(Order.id)))
         differences = [
             *_numbers(session, drop_id),
             *_claims(session, orders),
@@ -119,7 +119,7 @@ def _money(session: Session, drop_id: str, orders: list[Order]) -> Iterator[str]
     ):
         payments[payment.order_id].append(payment)
     done = select(Refund.payment_id, Refund.amount_fen).where(Refund.state == "succeeded")
-    back = dict(session.execute(done).tuples().all())
+    back = dict(session.execute(done).all())
     for order in orders:
         kept = [one for one in payments[order.id] if one.state == "succeeded"]
         collects = order.payment == "cod" and order.paid_at is None
@@ -142,7 +142,7 @@ def _quota(session: Session, orders: list[Order]) -> Iterator[str]:
     """Each ID's quota counts its live orders, of all drops."""
     mine = {order.id_index for order in orders}
     live: Counter[str] = Counter(session.scalars(select(Order.id_index).where(Order.live)))
-    used = dict(session.execute(select(IdQuota.person_index, IdQuota.used)).tuples().all())
+    used = dict(session.execute(select(IdQuota.person_index, IdQuota.used)).all())
     for index in sorted(mine):
         if used.get(index, 0) != live[index]:
             yield f"ID {index[:8]}: quota {used.get(index, 0)}, live orders {live[index]}"

@@ -156,7 +156,8 @@ def _schedule(price: Quote) -> list[Any]:
     rows = [("月份", "套餐月费（元）", "返还话费（元）", "当月应付（元）")]
     for first, last, facts in runs:
         span = f"第 {first} 个月" if first == last else f"第 {first} 至 {last} 个月"
-        rows.append((span, *(yuan(amount) for amount in facts)))
+        fee, back, due = facts
+        rows.append((span, yuan(fee), yuan(back), yuan(due)))
     table = _table(rows, (50, 40, 40, 40))
     if not price.term_months:
         return [table, _text("无合约期，之后每月按套餐月费收取。", _SMALL)]

@@ -65,7 +65,7 @@ def of_drop(session: Session, drop_id: str, *, state: str = "", limit: int = 100
 def counts(session: Session, drop_id: str) -> dict[str, int]:
     """How many orders of a drop are in each state."""
     query = select(Order.state, func.count()).where(Order.drop_id == drop_id).group_by(Order.state)
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def timeline(session: Session, order_id: str) -> list[OrderEvent]:
@@ -115,6 +115,7 @@ def confirm_cod(session: Session, order: Order) -> None:
             method="cod",
             state="pending",
             amount_fen=order.due_now_fen,
+            ask_at=at,
             created_at=at,
             updated_at=at,
         )

@@ -11,7 +11,7 @@ from checkout import claims, moves, offers, prices
 from checkout.models import Offer, Order
 from checkout.prices import NumberFacts, Quote
 from inventory import drops, holds, numbers
-from inventory.facts import Lapsed
+from inventory.facts import Lapsed, Ordered
 from inventory.models import Drop, Number
 from kyc import people, phones, quota
 from kyc.models import Person
@@ -34,13 +34,6 @@ class KeyReused(Fact):
 
     code = "key_reused"
     text = N_("This Idempotency-Key was used for another order.")
-
-
-class AlreadyOrdered(Fact):
-    """The hold became an order under another key; `order` names it."""
-
-    code = "already_ordered"
-    text = N_("This number is already in one of your orders.")
 
 
 class NumberSlipped(Fact):
@@ -86,7 +79,7 @@ def place(*, account: str, phone: str, hold_id: str, key: str, request: OrderReq
     """Turn a hold into an order; the same key gives the same order, however often and at once it is sent.
 
     Nothing is claimed before everything that can be wrong was checked, so a mistake costs no hold. Raises
-    Invalid, NotFound, KeyReused, AlreadyOrdered, Lapsed, NoCourier, the price's facts, LimitReached,
+    Invalid, NotFound, KeyReused, Ordered, Lapsed, NoCourier, the price's facts, LimitReached,
     IdLimitReached. After any other error the caller sends the same again: the claim waits for it
     `orphan_seconds`, then the number is given back (orphans.tick)."""
     order_id = derived_id("ord", account, _key(key))
@@ -152,9 +145,9 @@ def _check(
     if hold.account != account:
         raise NotFound(N_("There is no such hold."))
     if other := claims.order_of_hold(session, hold_id):
-        raise AlreadyOrdered(order=other)
+        raise Ordered(order_id=other)
     drop = drops.find(session, hold.drop)
-    receiver = _receiver(request.receiver)
+    receiver = check_receiver(request.receiver)
     if request.payment not in METHODS:
         raise Invalid(payment=N_("Choose card, alipay, wechat_pay or cod."))
     if request.payment == "cod" and not drop.cod:
@@ -190,7 +183,7 @@ def number_facts(number: Number) -> NumberFacts:
     )
 
 
-def _receiver(given: Receiver) -> Receiver:
+def check_receiver(given: Receiver) -> Receiver:
     """The address cleaned up; Invalid names each field that is wrong, as receiver.FIELD."""
     clean = {
         name: " ".join(unicodedata.normalize("NFC", getattr(given, name)).split())

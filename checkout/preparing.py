@@ -64,6 +64,6 @@ def _step(session: Session, order: Order) -> None:
         )
         note = N_("Packed for the courier.")
     else:
-        units.bind(session, order.id, order.sku)
+        units.bind(session, order.id, order.sku, order.drop_id)
         note = N_("The SIM card is ready.")
     moves.move(session, order, STEPS[order.state], note=note)

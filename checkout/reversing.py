@@ -35,7 +35,7 @@ def reverse(order_id: str) -> None:
                 _undo(session, order)
         point("order.reversed")
     if order.state == "refunding":
-        refunds.refund(order_id, moves.SHOP, _reason(order_id))
+        _send_money_back(order)
 
 
 def let_go(order_id: str) -> None:
@@ -44,24 +44,25 @@ def let_go(order_id: str) -> None:
     Runs after the commit that ended the order; Redis knows the order by its id, so again changes nothing."""
     with reading() as session:
         order = orders.find(session, order_id)
-        opened = was_opened(session, order_id)
+        opened = went_through(session, order_id, "account_opened")
     if not order.live:
         holds.give_back(order.drop_id, order_id, order.number, to="cooling" if opened else "free")
         point("order.let_go")
 
 
-def was_opened(session: Session, order_id: str) -> bool:
-    """Was an account opened on the order's number?"""
-    opened = select(OrderEvent.id).where(
-        OrderEvent.order_id == order_id, OrderEvent.to_state == "account_opened"
-    )
-    return session.scalar(opened.limit(1)) is not None
+def went_through(session: Session, order_id: str, state: str) -> bool:
+    """Was the order ever in that state?"""
+    once = select(OrderEvent.id).where(OrderEvent.order_id == order_id, OrderEvent.to_state == state)
+    return session.scalar(once.limit(1)) is not None
 
 
 def _undo(session: Session, order: Order) -> None:
     """All that one transaction can take back; what money there was is refunded after it."""
-    units.release(session, order.id)
-    if was_opened(session, order.id):
+    if went_through(session, order.id, "shipped"):
+        units.inspect(session, order.id)
+    else:
+        units.release(session, order.id)
+    if went_through(session, order.id, "account_opened"):
         numbers.cool(session, order.number)
     session.execute(update(Contract).where(Contract.order_id == order.id).values(state="ended"))
     session.execute(
@@ -73,6 +74,14 @@ def _undo(session: Session, order: Order) -> None:
         moves.move(session, order, "cancelled", note=N_("Undone; there was no money to send back."))
     else:
         moves.move(session, order, "refunding", note=N_("Undone; the money is on its way back."))
+
+
+def _send_money_back(order: Order) -> None:
+    if order.payment != "cod":
+        refunds.refund(order.id, moves.SHOP, _reason(order.id))
+        return
+    with writing() as session:  # there is no way back for cash but by hand
+        orders.refund_failed(session, order.id, N_("Cash was collected; it is paid back by hand."))
 
 
 def _reason(order_id: str) -> str:
