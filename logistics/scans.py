@@ -50,7 +50,7 @@ class ScanNews:
     door_checked: bool
 
 
-_DOOR_REASONS = {
+DOOR_REASONS = {
     "wrong_code": N_("The door code is wrong. Ask the receiver again and send a new scan."),
     "no_code": N_("Without a door code the card stays inactive. Ask the receiver and send a new scan."),
     "burnt": N_("The door code is burnt after five tries. The receiver must ask for a new one."),
@@ -146,7 +146,7 @@ def _answer(outcome: str, parcel: Parcel, event_id: str, proof: str | None) -> O
     if proof is None:
         return Outcome(event_id, outcome, parcel.state)
     left = None if proof == "checked" else door.tries_left(parcel)
-    return Outcome(event_id, outcome, parcel.state, proof, left, _DOOR_REASONS.get(proof, ""))
+    return Outcome(event_id, outcome, parcel.state, proof, left, DOOR_REASONS.get(proof, ""))
 
 
 def record_own(session: Session, parcel: Parcel, *, event_id: str, status: str) -> None:
