@@ -93,7 +93,7 @@ def sign(order_id: str, code: str, account: str | None = None) -> Order:
     with writing() as session:
         order = orders.find(session, order_id, account)
         contract = of_order(session, order_id)
-        if contract is not None and contract.state != "drafted":
+        if contract is not None and contract.state in ("signed", "in_force"):
             return order
         if order.state != "awaiting_payment":
             raise WrongMove(state=order.state, wanted="signed")
