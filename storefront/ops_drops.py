@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from checkout import audit as auditing
 from checkout import offers, orders
-from inventory import drops
+from inventory import drops, tallies
 from inventory.models import Drop
 from runtime import clock, outbox, ticker
 from runtime.db import reading, writing
@@ -174,7 +174,7 @@ def _show(
 def _figures(drop: Drop) -> dict[str, Any] | None:
     """Counts and their shares in percent; None while Redis cannot say."""
     try:
-        tally = drops.tally(drop.id)
+        tally = tallies.tally(drop.id)
     except Unavailable:
         return None
     counts = {name: getattr(tally, name) for name in TALLY}

@@ -124,7 +124,7 @@ def _contents(session: Session, order: Order, done: str) -> dict[str, Any]:
         waiting = 3
     return {
         "order": order,
-        "word": words.of(order.state),
+        "word": words.TO_SIGN if open_now and not to_pay else words.of(order.state),
         "quote": prices.thaw(order.price),
         "plan_name": offer.plan,
         "handset_name": offer.handset,

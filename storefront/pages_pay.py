@@ -25,7 +25,7 @@ def start_payment(request: Request, form: Form) -> Response:
     try:
         with reading() as session:
             orders.payable(session, order_id, request.state.account.id)
-        start = payments.start(order_id, method)
+        start = payments.start(order_id, method, _back_to(order_id))
     except NotFound:
         raise
     except Fact as fact:
@@ -39,7 +39,7 @@ def pay(request: Request, form: Form) -> Response:
     try:
         with reading() as session:
             order = orders.payable(session, order_id, request.state.account.id)
-        start = payments.start(order_id, "card")
+        start = payments.start(order_id, "card", _back_to(order_id))
     except NotFound:
         raise
     except Fact:
@@ -51,7 +51,7 @@ def pay(request: Request, form: Form) -> Response:
         start=start,
         failed=request.query_params.get("redirect_status") == "failed",
         stripe_js=settings().stripe_js_url,
-        return_url=f"{settings().public_url}/orders/{order_id}/paid",
+        return_url=_back_to(order_id),
     )
 
 
@@ -62,12 +62,16 @@ def back_from_paying(request: Request, form: Form) -> Response:
     with reading() as session:
         orders.find(session, order_id, request.state.account.id)
     try:
-        payments.look_again(order_id)
+        payments.returned(order_id)
     except Fact as fact:
-        log.info("payment.look_again", order=order_id, code=fact.code)  # the webhook or the sweeper finds it
+        log.info("payment.not_asked", order=order_id, code=fact.code)  # the webhook or the sweeper finds it
     if request.query_params.get("redirect_status") == "failed":
         return RedirectResponse(f"/orders/{order_id}/pay?redirect_status=failed", 303)
     return RedirectResponse(f"/orders/{order_id}?done=paying", 303)
+
+
+def _back_to(order_id: str) -> str:
+    return f"{settings().public_url}/orders/{order_id}/paid"
 
 
 routes = forms.routes([start_payment, pay, back_from_paying])

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.facts import Fact, Invalid, NotFound
+from runtime.facts import N_, Fact, Invalid, NotFound
 from runtime.log import log
 from storefront import i18n, language, rendering
 
@@ -84,7 +84,7 @@ def on_http(request: Request, error: Exception) -> Response:
 def on_bug(request: Request, error: Exception) -> Response:
     """A fault of ours: logged with its trace, told without it."""
     log.error("request.failed", path=request.url.path, exc_info=error)
-    fact = Fact("Something went wrong on our side. Nothing was charged twice; please try again.")
+    fact = Fact(N_("Something went wrong on our side. Nothing was charged twice; please try again."))
     request.state.lang = language.of(request)
     if request.url.path.startswith(_MACHINES):
         return problem(request, 500, fact, {}, code="internal")

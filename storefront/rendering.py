@@ -5,6 +5,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from babel.dates import format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,7 +24,7 @@ _TITLES = {
     404: N_("Nothing here"),
     405: N_("Not here"),
     429: N_("A little slower, please"),
-    500: N_("Something went wrong on our side"),
+    500: N_("That was our fault"),
     503: N_("Back in a moment"),
 }
 _FORMATS = {
@@ -73,8 +74,14 @@ def everywhere(request: Request) -> dict[str, Any]:
         "hold": live_hold.of(account.id) if account and not console else None,
         "now": clock.now(),
         "sandbox": bool(settings().sandbox_url),
-        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "here": _here(request),
     }
+
+
+def _here(request: Request) -> str:
+    """Where this page can be asked for again: after a form was sent, the page the form stands on."""
+    at = urlsplit(request.headers.get("referer", "/")) if request.method == "POST" else request.url
+    return (at.path or "/") + (f"?{at.query}" if at.query else "")
 
 
 @lru_cache

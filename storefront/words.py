@@ -37,6 +37,13 @@ _PREPARING = Word(
     2,
     "live",
 )
+TO_SIGN = Word(
+    N_("To be signed"),
+    N_("Almost yours: please sign"),
+    N_("Your identity is confirmed and the number is reserved for you. Sign the contract with the code we sent."),
+    1,
+    "warn",
+)
 _BACK = Word(
     N_("Coming back"),
     N_("The parcel is coming back to us"),

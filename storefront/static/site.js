@@ -88,6 +88,13 @@ async function swap(address, follow = true) {
   picker.replaceWith(fresh);
   if (follow) history.replaceState(null, "", address);
   if (focus) document.getElementById(focus)?.focus();
+  showChosen();
+}
+
+// On a phone the offers are a row to swipe: the chosen one comes into sight.
+function showChosen() {
+  const chosen = document.querySelector(".offer[aria-current]"), row = chosen?.closest(".offers");
+  if (row && row.scrollWidth > row.clientWidth) row.scrollLeft = chosen.parentElement.offsetLeft - row.offsetLeft - 20;
 }
 
 document.addEventListener("click", (event) => {
@@ -118,6 +125,7 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) { sy
 
 document.querySelector("[data-focus]")?.focus();
 for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
+showChosen();
 tick();
 setInterval(tick, 250);
 if (document.querySelector("[data-live]")) setInterval(refreshLive, 4000 + Math.random() * 2000);
