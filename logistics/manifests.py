@@ -185,7 +185,8 @@ def csv_of(manifest: Manifest) -> bytes:
 
 def find(session: Session, number: str, courier: str | None = None) -> Manifest:
     """The manifest of that number; raises NotFound, also when it is another courier's than `courier`."""
-    manifest = session.scalar(select(Manifest).where(Manifest.number == number))
+    known = number.isascii() and number.isprintable()
+    manifest = session.scalar(select(Manifest).where(Manifest.number == number)) if known else None
     if manifest is None or manifest.state == "open" or courier not in (None, manifest.courier):
         raise NotFound(manifest=number)
     return manifest

@@ -187,8 +187,6 @@ def turn_down(session: Session, parcel: Parcel) -> Parcel | None:
     None when the parcel is on the road already or nobody else delivers there (ops are told in the log)."""
     if not move(session, parcel, "rejected"):
         return None
-    if parcel.recall_requested_at:
-        return None
     refused_by: Collection[str] = session.scalars(
         select(Parcel.courier).where(Parcel.order_id == parcel.order_id, Parcel.state == "rejected")
     ).all()

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-_ID = Meta(min_length=1, max_length=80)
+_ID = Meta(min_length=1, max_length=80, pattern="^[!-~]+$")
+_WAYBILL = Meta(max_length=40, pattern="^[ 0-9A-Za-z-]*$")
+_TEXT = "^[^\\x00]*$"  # PostgreSQL's text has no NUL
 
 
 class TokenIn(Struct):
@@ -41,8 +43,12 @@ class AnswerIn(Struct):
 
     line_id: Annotated[str, _ID]
     result: Literal["accepted", "rejected"]
-    waybill_no: Annotated[str, Meta(max_length=40, description="Needed to accept a normal line")] = ""
-    reason: Annotated[str, Meta(max_length=200, description="Needed to reject; no personal data")] = ""
+    waybill_no: Annotated[
+        str, Meta(max_length=40, pattern="^[ 0-9A-Za-z-]*$", description="Needed to accept a normal line")
+    ] = ""
+    reason: Annotated[
+        str, Meta(max_length=200, pattern=_TEXT, description="Needed to reject; no personal data")
+    ] = ""
 
 
 class ReceiptIn(Struct):
@@ -83,11 +89,15 @@ class ScanIn(Struct):
         ),
     ]
     at: Annotated[datetime, Meta(tz=True, description="Your time with its zone (RFC 3339)")]
-    place: Annotated[str, Meta(max_length=80)] = ""
+    place: Annotated[str, Meta(max_length=80, pattern=_TEXT)] = ""
     note: Annotated[str, Meta(max_length=200)] = ""
     door_code: Annotated[
         str, Meta(max_length=12, description="With delivered: the receiver's one-time code")
     ] = ""
+
+    def __post_init__(self) -> None:
+        if not 1970 <= self.at.year < 2200:  # beyond lie times that no store can keep in UTC
+            raise ValueError("`at` must lie between 1970 and 2199")
 
 
 class ScansIn(Struct):

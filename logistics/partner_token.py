@@ -59,7 +59,7 @@ async def _credentials(request: Request) -> tuple[str, str, str]:
     client_id, secret = basic or (form.get("client_id", ""), form.get("client_secret", ""))
     if basic and form.get("client_id", client_id) != client_id:
         raise Refused("invalid_request", "client_id in the body is not the one of HTTP Basic.")
-    if not client_id or not secret:
+    if not secret or not (client_id.isascii() and client_id.isprintable()):
         raise Refused("invalid_client", "Send client_id and client_secret.")
     return client_id, secret, form.get("scope", "")
 

@@ -47,10 +47,7 @@ def record(
 
     Answers may be spread over many receipts. A line answered differently before raises ReceiptConflict naming the
     lines: a courier that changes its mind sends a scan, not another receipt."""
-    lines = {
-        line.id: line
-        for line in session.scalars(select(ManifestLine).where(ManifestLine.manifest_id == manifest.id))
-    }
+    lines = _locked_lines(session, manifest)
     outcomes, conflicts = [], []
     for answer in answers:
         line = lines.get(answer.line_id)
@@ -64,6 +61,20 @@ def record(
         raise ReceiptConflict(lines=conflicts)
     manifests.mark_acknowledged(session, manifest)
     return outcomes
+
+
+def _locked_lines(session: Session, manifest: Manifest) -> dict[str, ManifestLine]:
+    """The manifest's lines by id. The manifest is locked, so that of two receipts for its last two lines the second
+    sees it whole; its parcels are locked in the order in which scans lock them, so neither waits in a circle."""
+    session.refresh(manifest, with_for_update=True)
+    found = session.scalars(select(ManifestLine).where(ManifestLine.manifest_id == manifest.id)).all()
+    wanted = select(Parcel).where(Parcel.id.in_({line.parcel_id for line in found}))
+    session.scalars(
+        wanted.order_by(Parcel.order_id, Parcel.attempt)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    return {line.id: line for line in found}
 
 
 def _refusal(line: ManifestLine | None, answer: Answer) -> Outcome | None:
@@ -105,7 +116,10 @@ def _record_line(
 def _apply(session: Session, line: ManifestLine, answer: Answer, waybill: str | None) -> None:
     parcel = session.get_one(Parcel, line.parcel_id)
     if line.kind == "cancelled":
-        _apply_recall(session, line, parcel, answer)
+        if answer.result == "accepted":
+            _come_home(session, line, parcel)
+    elif answer.result == "rejected" and parcel.recall_requested_at:
+        _come_home(session, line, parcel)  # both sides want it back
     elif answer.result == "accepted":
         session.execute(update(Parcel).where(Parcel.id == parcel.id).values(waybill=waybill))
     else:
@@ -113,10 +127,11 @@ def _apply(session: Session, line: ManifestLine, answer: Answer, waybill: str | 
         parcels.turn_down(session, parcel)
 
 
-def _apply_recall(session: Session, line: ManifestLine, parcel: Parcel, answer: Answer) -> None:
-    """An accepted tombstone of a parcel that was never handed over: it is still ours, which is news for the order.
-    One on the road is news when its scans bring it home; a rejected tombstone means it goes on to the door."""
-    if answer.result == "accepted" and parcel.state == "manifested":
+def _come_home(session: Session, line: ManifestLine, parcel: Parcel) -> None:
+    """A parcel called back that was never handed over is still ours, which is news for the order.
+
+    One on the road is news when its scans bring it home; a rejected tombstone means that it goes on to the door."""
+    if parcel.state == "manifested":
         scans.record_own(session, parcel, event_id=f"recall:{line.id}", status="returned_to_warehouse")
 
 

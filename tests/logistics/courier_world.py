@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -47,13 +48,19 @@ def receiver(city: str = SHANGHAI, **changed: str) -> Receiver:
     return Receiver(**{**fields, **changed})
 
 
-def send(order: str, city: str = SHANGHAI, *, to: Receiver | None = None, **changed: Any) -> Parcel:
+def send(order: str, city: str = SHANGHAI, **changed: Any) -> Parcel:
     """A parcel for an order; Shanghai prepaid goes with SF, Lhasa with EMS."""
+    with writing() as session:
+        return create(session, order, city, **changed)
+
+
+def create(
+    session: Session, order: str, city: str = SHANGHAI, *, to: Receiver | None = None, **changed: Any
+) -> Parcel:
     fields: dict[str, Any] = {
         "goods": "SIM kit", "cod_fen": 0, "insured_fen": 0, "id_holder": "李*", "id_last4": "0019",
     }  # fmt: skip
-    with writing() as session:
-        return parcels.create(session, order_id=order, receiver=to or receiver(city), **{**fields, **changed})
+    return parcels.create(session, order_id=order, receiver=to or receiver(city), **{**fields, **changed})
 
 
 def cut(courier: str = "SF") -> Manifest:

@@ -245,6 +245,34 @@ def test_an_accepted_tombstone_brings_home_what_was_never_handed_over(sf: Courie
     assert news == [("ord_road", "handed_over"), ("ord_house", "returned_to_warehouse")]
 
 
+def test_a_recalled_parcel_whose_line_is_rejected_comes_home_and_goes_nowhere_else(sf: Courier) -> None:
+    send("ord_1")
+    made = cut()
+    with writing() as session:
+        assert parcels.cancel(session, "ord_1") is False
+    sf.receipt(made.number, reject(sf.lines(made.number)[0]))
+    assert (parcel_of("ord_1").state, parcel_of("ord_1").attempt) == ("returned_to_warehouse", 1)
+
+
+def test_the_last_two_lines_answered_at_once_acknowledge_the_manifest(sf: Courier) -> None:
+    for round_ in range(5):
+        for n in range(2):
+            send(f"ord_{round_}_{n}")
+        number = cut().number
+        lines = sf.lines(number)
+
+        def answer(n: int, round_: int = round_, number: str = number, lines: list[Any] = lines) -> str:
+            state: str = sf.receipt(number, accept(lines[n], f"SF{round_}{n}"))["state"]
+            return state
+
+        assert sorted(together(answer, 2)) == ["acknowledged", "pulled"]
+
+
+@pytest.mark.parametrize("number", ["SF-1", "%00", "x" * 500, "号"])
+def test_a_number_that_is_none_is_not_found(sf: Courier, number: str) -> None:
+    assert sf.http.get(f"manifests/{number}").status_code == 404
+
+
 def test_the_description_names_every_endpoint_and_field() -> None:
     made = describe(
         "t", "1", {"/partner/v1": partner_api.routes},
