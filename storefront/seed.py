@@ -194,8 +194,12 @@ def _tell_twins() -> None:
     """What the outside world must know of us: where webhooks go, which couriers have which credentials."""
     folder = settings().home / "twins"
     folder.mkdir(parents=True, exist_ok=True)
-    webhook = {"url": f"http://{settings().host}:{settings().port}/stripe/webhook"}
-    _write(folder / "webhook.json", webhook | {"secret": settings().stripe_webhook_secret})
+    webhook = {
+        "url": f"http://{settings().host}:{settings().port}/stripe/webhook",
+        "secret": settings().stripe_webhook_secret,
+        "public_url": f"{settings().public_url}/sandbox/stripe",  # where browsers reach its pages
+    }
+    _write(folder / "webhook.json", webhook)
     _write(folder / "couriers.json", _kept()["partners"])
 
 
