@@ -51,7 +51,11 @@ def request(session: Session, payment: Payment, amount_fen: int, *, actor: str, 
 def note_foreign(session: Session, payment: Payment, amount_fen: int) -> bool:
     """Write down a refund that a person made at Stripe; False when the refund is known."""
     refund_id = derived_id("ref", payment.id)
-    return _insert(session, refund_id, payment, amount_fen, "stripe", "refunded at Stripe", "succeeded")
+    new = _insert(session, refund_id, payment, amount_fen, "stripe", "refunded at Stripe", "succeeded")
+    if new:
+        done = update(Payment).where(Payment.id == payment.id, Payment.state == "succeeded")
+        session.execute(done.values(state="refunded", updated_at=clock.now()))
+    return new
 
 
 def of_order(session: Session, order_id: str) -> list[Refund]:

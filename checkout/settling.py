@@ -1,5 +1,7 @@
 """What Stripe's state means for an order: capture, mark paid, end the attempt, or send late money back."""
 
+from typing import Any
+
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -164,13 +166,16 @@ def _refunded_at_stripe(payment: Payment, intent: Intent) -> None:
         log.error("payment.refunded_but_sent", order=payment.order_id, state=refused.details.get("state"))
 
 
-def _note(payment: Payment, state: str, problem: str = "", **values: object) -> str:
+def _note(payment: Payment, state: str, problem: str = "", **values: Any) -> str:
+    told: dict[str, Any] = {"state": state, "problem": problem, **values}
+    if payment.state not in OPEN or all(getattr(payment, name) == value for name, value in told.items()):
+        return payment.state  # the usual case: nothing new since the last time
     with writing() as session:
-        _change(session, payment, OPEN, state, problem=problem, **values)
+        _change(session, payment, OPEN, **told)
     return _state(payment)
 
 
-def _change(session: Session, payment: Payment, was: tuple[str, ...], state: str, **values: object) -> bool:
+def _change(session: Session, payment: Payment, was: tuple[str, ...], state: str, **values: Any) -> bool:
     """Only from these states: a late report of an earlier one finds no row and changes nothing."""
     if state in ("pending", "processing"):
         was = tuple(word for word in was if word != "authorised")

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from shop import Shop, later
 from sqlalchemy import select
+from stripe_twin import http
 
 from checkout import expiry, moves, orders, payments, stripe_api
 from checkout.models import Order, Payment
@@ -29,7 +30,7 @@ def ready(shop: Shop, method: str = "card", **more: str) -> Order:
 def call(verb: str, path: str, **form: str) -> httpx2.Response:
     """The twin's API as the SDK or a browser would call it."""
     key = settings().stripe_publishable_key if "client_secret" in form else settings().stripe_key
-    return httpx2.request(
+    return http.request(
         verb, f"{settings().stripe_url}/v1/{path}", data=form, headers={"Authorization": f"Bearer {key}"}
     )
 
@@ -41,7 +42,7 @@ def pay_by_card(started: payments.PaymentStart, token: str = "pm_card_visa") -> 
 
 def press(started: payments.PaymentStart, word: str) -> None:
     assert started.redirect_url is not None
-    assert httpx2.post(started.redirect_url, data={"do": word}).status_code == 303
+    assert http.post(started.redirect_url, data={"do": word}).status_code == 303
 
 
 def at_stripe(intent_id: str) -> tuple[str, int, int]:
@@ -139,9 +140,7 @@ def test_three_d_secure_returns_to_the_shop_and_is_captured(shop: Shop) -> None:
         payment_method="pm_card_authenticationRequired", return_url=BACK,
     ).json()  # fmt: skip
     assert payments.reconcile(started.payment_id) == "pending"
-    back = httpx2.post(answer["next_action"]["redirect_to_url"]["url"], data={"do": "pay"}).headers[
-        "location"
-    ]
+    back = http.post(answer["next_action"]["redirect_to_url"]["url"], data={"do": "pay"}).headers["location"]
     assert parse_qs(urlsplit(back).query)["redirect_status"] == ["succeeded"]
     payments.returned(order.id)
     assert shop.state(order) == "paid"
@@ -245,7 +244,7 @@ def test_expiry_waits_while_the_bank_is_undecided(shop: Shop) -> None:
         expiry.tick()
         outbox.drain_all()
         assert shop.state(order) == "awaiting_payment"
-    httpx2.post(f"{settings().stripe_url}/payments/{started.intent_id}", data={"do": "pay"})
+    http.post(f"{settings().stripe_url}/payments/{started.intent_id}", data={"do": "pay"})
     with later(1900):
         outbox.drain_all()
     assert shop.order(order.id).payment_id == started.payment_id
@@ -325,7 +324,7 @@ def test_poller_finds_what_no_webhook_told(shop: Shop) -> None:
 
 def test_reply_lost_at_create_finds_the_same_intent_again(shop: Shop) -> None:
     order = ready(shop)
-    httpx2.post(f"{settings().stripe_url}/switches", data={"lost_reply": "1"})
+    http.post(f"{settings().stripe_url}/switches", data={"lost_reply": "1"})
     with pytest.raises(payments.PaymentsUnavailable):
         payments.start(order.id, "card", BACK)
     assert rows(order) == [("card", "created")]
@@ -337,7 +336,7 @@ def test_reply_lost_at_create_finds_the_same_intent_again(shop: Shop) -> None:
 @pytest.mark.parametrize("lost", [False, True])
 def test_key_older_than_23_hours_is_looked_up_not_sent(shop: Shop, lost: bool) -> None:
     order = ready(shop)
-    httpx2.post(f"{settings().stripe_url}/switches", data={"lost_reply" if lost else "error_500": "1"})
+    http.post(f"{settings().stripe_url}/switches", data={"lost_reply" if lost else "error_500": "1"})
     with pytest.raises(payments.PaymentsUnavailable):
         payments.start(order.id, "card", BACK)
     with later(24 * 3600):
@@ -348,7 +347,7 @@ def test_key_older_than_23_hours_is_looked_up_not_sent(shop: Shop, lost: bool) -
 
 def test_stored_500_does_not_block_the_order_for_a_day(shop: Shop) -> None:
     order = ready(shop)
-    httpx2.post(f"{settings().stripe_url}/switches", data={"error_500": "1"})
+    http.post(f"{settings().stripe_url}/switches", data={"error_500": "1"})
     with pytest.raises(payments.PaymentsUnavailable):
         payments.start(order.id, "card", BACK)
     started = payments.start(order.id, "card", BACK)
@@ -361,7 +360,7 @@ def test_reply_lost_at_capture_is_found_by_asking(shop: Shop) -> None:
     order = ready(shop)
     started = payments.start(order.id, "card", BACK)
     pay_by_card(started)
-    httpx2.post(f"{settings().stripe_url}/switches", data={"lost_reply": "1"})
+    http.post(f"{settings().stripe_url}/switches", data={"lost_reply": "1"})
     with pytest.raises(payments.PaymentsUnavailable):
         payments.reconcile(started.payment_id)
     assert payments.reconcile(started.payment_id) == "succeeded"

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 import stripe
-from stripe_twin import KEY, PUBLISHABLE, Twin, running
+from stripe_twin import KEY, PUBLISHABLE, Twin, http, running
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ def test_three_d_secure_waits_for_the_shopper(twin: Twin, word: str, status: str
     assert intent.next_action.redirect_to_url is not None
     page = str(intent.next_action.redirect_to_url.url)
     assert page.startswith(twin.url)
-    assert "¥49.90" in httpx2.get(page).text
-    back = httpx2.post(page, data={"do": word})
+    assert "¥49.90" in http.get(page).text
+    back = http.post(page, data={"do": word})
     assert back.status_code == 303
     assert back.headers["location"].startswith(f"http://shop.test/orders/1?a=1&payment_intent={intent.id}&")
     assert twin.client().v1.payment_intents.retrieve(intent.id).status == status
@@ -125,9 +125,9 @@ def test_wallet_pays_on_a_page_of_its_own(twin: Twin, method: str) -> None:
         else action.wechat_pay_display_qr_code.hosted_instructions_url
     )
     assert intent.status == "requires_action"
-    assert "redirect_status=succeeded" in httpx2.post(page, data={"do": "pay"}).headers["location"]
+    assert "redirect_status=succeeded" in http.post(page, data={"do": "pay"}).headers["location"]
     assert api.retrieve(made.id).amount_received == 100
-    assert "redirect_status=succeeded" in httpx2.post(page, data={"do": "decline"}).headers["location"]
+    assert "redirect_status=succeeded" in http.post(page, data={"do": "decline"}).headers["location"]
     assert api.retrieve(made.id).status == "succeeded"
 
 
@@ -277,10 +277,10 @@ def test_publishable_key_only_sees_its_own_intent(twin: Twin) -> None:
 
 
 def test_keys_are_asked_for_and_basic_works_as_with_curl(twin: Twin) -> None:
-    assert httpx2.get(f"{twin.url}/v1/events").status_code == 401
-    assert httpx2.get(f"{twin.url}/v1/events", auth=("sk_live_x", "")).status_code == 401
-    assert httpx2.get(f"{twin.url}/v1/events", auth=(KEY, "")).status_code == 200
-    answer = httpx2.get(f"{twin.url}/v1/nothing", auth=(KEY, ""))
+    assert http.get(f"{twin.url}/v1/events").status_code == 401
+    assert http.get(f"{twin.url}/v1/events", auth=("sk_live_x", "")).status_code == 401
+    assert http.get(f"{twin.url}/v1/events", auth=(KEY, "")).status_code == 200
+    answer = http.get(f"{twin.url}/v1/nothing", auth=(KEY, ""))
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "invalid_request_error")
     assert answer.headers["Request-Id"].startswith("req_")
     with pytest.raises(stripe.InvalidRequestError) as missing:

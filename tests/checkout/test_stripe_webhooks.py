@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 import stripe
-from stripe_twin import SECRET, Twin, eventually, running
+from stripe_twin import SECRET, Twin, eventually, http, running
 
 
 @pytest.fixture
@@ -55,16 +54,16 @@ def test_delivery_is_given_up_after_three_days(twin: Twin) -> None:
 
 def test_switches_hold_double_and_release(twin: Twin) -> None:
     form = {"hold": "on", "twice": "on", "delay_seconds": "0"}
-    httpx2.post(f"{twin.url}/switches", data=form)
+    http.post(f"{twin.url}/switches", data=form)
     make(twin)
     assert twin.store.rows("SELECT state FROM deliveries") == [("held",), ("held",)]
-    assert "2 held back" in httpx2.get(f"{twin.url}/").text
-    httpx2.post(f"{twin.url}/deliveries/all")
+    assert "2 held back" in http.get(f"{twin.url}/").text
+    http.post(f"{twin.url}/deliveries/all")
     eventually(lambda: len(twin.hooks) == 2)
     event = json.loads(twin.hooks[0][0])["id"]
-    httpx2.post(f"{twin.url}/events/{event}", data={"do": "twice"})
+    http.post(f"{twin.url}/events/{event}", data={"do": "twice"})
     eventually(lambda: len(twin.hooks) == 4)
-    httpx2.post(f"{twin.url}/switches", data={"delay_seconds": "60"})
+    http.post(f"{twin.url}/switches", data={"delay_seconds": "60"})
     make(twin)
     assert len(twin.hooks) == 4
     twin.offset = 61
@@ -84,5 +83,5 @@ def test_restart_delivers_what_was_under_way(tmp_path: Path) -> None:
 
 def test_endpoint_is_set_on_the_page(twin: Twin) -> None:
     to = {"url": "http://127.0.0.1:9/x", "secret": "whsec_other"}
-    httpx2.post(f"{twin.url}/endpoint", data=to)
+    http.post(f"{twin.url}/endpoint", data=to)
     assert json.loads((twin.folder / "webhook.json").read_text()) == to
