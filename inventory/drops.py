@@ -11,7 +11,7 @@ from inventory.drafts import note
 from inventory.facts import Stale
 from inventory.models import Drop, DropAction, DropSku
 from inventory.tallies import Tally as Tally
-from inventory.tallies import tally
+from inventory.tallies import tally as tally
 from runtime import clock, outbox
 from runtime.db import reading, writing
 from runtime.facts import N_, NotFound, Unavailable, WrongMove
@@ -38,7 +38,9 @@ def warm(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
     """Move the stock in: in SQL with this transaction, in Redis right after its commit. May be run again when
     it died in the middle; drops.tick goes on with it too. Raises Invalid when the stock is not there."""
     drop = find(session, drop_id)
-    if drop.state != "warming":
+    if drop.state not in ("scheduled", "warming"):
+        raise WrongMove(state=drop.state, to="warming")
+    if drop.state == "scheduled":
         drop = _move(session, drop_id, "warm", "warming", actor, reason, moving.into(session, drop))
     stock.sync_after_commit(session, drop_id)
     return drop

@@ -10,7 +10,6 @@ from runtime import outbox
 from runtime.db import insert_new, reading, writing
 from runtime.redis import asking
 
-
 CLEAR = "drop.clear"
 
 

@@ -1,12 +1,13 @@
 """Where the units of a drop are, counted by the verbs themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 from inventory import verbs
 from runtime.redis import asking
 
-_PLACES = ("loaded", "free", "held", "ordered", "paid", "withdrawn")
+PLACES = ("loaded", "free", "held", "ordered", "paid", "withdrawn")
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,19 @@ class Tally:
     skus: dict[str, "Tally"] = field(default_factory=dict)
 
 
+def counted(places: Mapping[str, int], skus: dict[str, Tally]) -> Tally:
+    """A tally of counts by place; a place that is not named has none."""
+    loaded, free, held, ordered, paid, withdrawn = (places.get(place, 0) for place in PLACES)
+    return Tally(loaded, free, held, ordered, paid, withdrawn, skus)
+
+
 def tally(drop_id: str) -> Tally:
     """The counts of Redis at this instant; zeros where the drop is not loaded."""
     with asking() as client:
-        counts = cast(dict[str, str], client.hgetall(verbs.key(drop_id, "tally")))
-
-    def tallied(suffix: str, by_sku: dict[str, Tally]) -> Tally:
-        return Tally(**{name: int(counts.get(name + suffix, 0)) for name in _PLACES}, skus=by_sku)
-
-    wares = sorted(name.partition(":")[2] for name in counts if name.startswith("loaded:"))
-    return tallied("", {sku: tallied(f":{sku}", {}) for sku in wares})
+        raw = cast(dict[str, str], client.hgetall(verbs.key(drop_id, "tally")))
+    counts = {name: int(count) for name, count in raw.items()}
+    skus = sorted(name.removeprefix("loaded:") for name in counts if name.startswith("loaded:"))
+    return counted(
+        counts,
+        {sku: counted({place: counts.get(f"{place}:{sku}", 0) for place in PLACES}, {}) for sku in skus},
+    )

@@ -55,7 +55,9 @@ def release(session: Session, order_id: str) -> None:
 
 
 def inspect(session: Session, order_id: str) -> None:
-    """The parcel came home from the road: the handset waits for inspection, the SIM card is spent. May be run again."""
+    """The parcel came home from the road: its handset waits for inspection, its SIM card is spent.
+
+    May be run again."""
     session.execute(
         update(HandsetUnit).where(HandsetUnit.order_id == order_id).values(state="inspect", order_id=None)
     )
@@ -65,7 +67,9 @@ def inspect(session: Session, order_id: str) -> None:
 def passed(session: Session, imei: str) -> bool:
     """An inspected handset is as new and stock again; False when it does not wait for inspection."""
     again = update(HandsetUnit).where(HandsetUnit.imei == imei, HandsetUnit.state == "inspect")
-    return session.scalar(again.values(state="available").returning(HandsetUnit.imei)) is not None
+    return (
+        session.scalar(again.values(state="available", drop_id=None).returning(HandsetUnit.imei)) is not None
+    )
 
 
 def in_stock(session: Session) -> dict[str, int]:

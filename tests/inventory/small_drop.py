@@ -23,10 +23,10 @@ def ordinary(city: str, count: int, grade: int = 9) -> list[str]:
     for segment in of_city(city):
         for end in range(10_000):
             number = f"{segment}{end:04}"
+            if len(found) == count:
+                return found
             if patterns.grade_of(patterns.classify(number)).grade == grade:
                 found.append(number)
-                if len(found) == count:
-                    return found
     return found
 
 
