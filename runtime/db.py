@@ -74,7 +74,9 @@ def engine() -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        made = create_engine(url, connect_args={"timeout": 15}, pool_size=20, max_overflow=40)
+        made = create_engine(
+            url, connect_args={"timeout": 15}, pool_size=20, max_overflow=40, hide_parameters=True
+        )
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
         return made
@@ -82,7 +84,12 @@ def engine() -> Engine:
         url = url.set(drivername="postgresql+psycopg")
     options = "-c statement_timeout=15000 -c lock_timeout=5000 -c timezone=UTC"
     return create_engine(
-        url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args={"options": options}
+        url,
+        pool_size=20,
+        max_overflow=20,
+        pool_pre_ping=True,
+        hide_parameters=True,  # an error must not carry what people typed into the log
+        connect_args={"options": options},
     )
 
 

@@ -27,7 +27,10 @@ async def pass_on(request: Request) -> Response:
         raise NotFound
     if not _clients:
         _clients.append(httpx2.AsyncClient(timeout=30, trust_env=False, follow_redirects=False))
-    target = settings().sandbox_url.removesuffix("/sandbox") + request.url.path
+    path = request.url.path
+    if path.count("/") == 2:  # a twin's front page without its closing slash
+        path += "/"
+    target = settings().sandbox_url.removesuffix("/sandbox") + path
     headers = [(k, v) for k, v in request.headers.raw if k.decode() not in _HOP]
     try:
         answer = await _clients[0].request(

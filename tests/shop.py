@@ -52,6 +52,7 @@ class Shop:
     port: int
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    clients: list[httpx2.Client] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -78,6 +79,8 @@ class Shop:
         raise AssertionError(self.home.with_suffix(".log").read_text()[-3000:])
 
     def stop(self) -> None:
+        while self.clients:
+            self.clients.pop().close()
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(40)
@@ -122,7 +125,9 @@ class Shop:
         )
 
     def client(self, **headers: str) -> httpx2.Client:
-        return httpx2.Client(base_url=self.base, timeout=20, trust_env=False, headers=headers)
+        made = httpx2.Client(base_url=self.base, timeout=20, trust_env=False, headers=headers)
+        self.clients.append(made)  # closed with the shop
+        return made
 
     def partner(self, courier: str = "SF") -> httpx2.Client:
         """A courier's client with a fresh token."""

@@ -92,4 +92,3 @@ def _shelf(shopper: Shopper, count: int) -> list[dict[str, object]]:
         if len(found) >= count:
             return list(found.values())[:count]
     raise AssertionError(f"only {len(found)} numbers were shown")
-

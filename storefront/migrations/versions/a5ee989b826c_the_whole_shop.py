@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "488501e20257"
+revision = "a5ee989b826c"
 down_revision = None
 branch_labels = None
 depends_on = None

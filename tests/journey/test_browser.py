@@ -1,0 +1,116 @@
+"""The journey in a real browser: with JavaScript by card, without it by cash on delivery."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests import browser as steps
+from tests.shop import Shop, Shopper
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        steps.CHROMIUM is None,
+        reason="no Chromium on PATH and no root to install it: apt-get install chromium",
+    ),
+]
+LI = ("李雷", "110100199001010019")
+HAN = ("韩梅梅", "310100199203080020")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with steps.chromium() as browser:
+        yield browser
+
+
+def _nothing(_name: str, _page: Page) -> None:
+    """No picture wanted."""
+
+
+def _state(shop: Shop, page: Page, order: str) -> str:
+    cookie = next(c["value"] for c in page.context.cookies() if c["name"] == "sid")
+    with shop.client(Authorization=f"Bearer {cookie}") as client:
+        state: str = client.get(f"/api/v1/orders/{order}").raise_for_status().json()["state"]
+    return state
+
+
+def test_from_pick_to_paid_by_card_on_a_phone(shop: Shop, chromium: Browser) -> None:
+    context = chromium.new_context(viewport=steps.PHONE, locale="zh-CN")
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    steps.sign_in(page, shop, "13700000001")
+    order = steps.pick_and_order(page, shop, payment="card", phone="13700000001", person=LI, show=_nothing)
+    steps.sign(page, shop, order, "13700000001", but_not="")
+    steps.pay_by_card(page)
+    steps.until(lambda: _state(shop, page, order) == "packed", seconds=60, every=0.3)
+    assert wrong == []
+    assert LI[1] not in page.content()
+    context.close()
+
+
+def test_without_javascript_by_cash_on_delivery(shop: Shop, chromium: Browser) -> None:
+    context = chromium.new_context(viewport=steps.DESKTOP, locale="en-GB", java_script_enabled=False)
+    page = context.new_page()
+    steps.sign_in(page, shop, "13700000002")
+    order = steps.pick_and_order(page, shop, payment="cod", phone="13700000002", person=HAN, show=_nothing)
+    steps.sign(page, shop, order, "13700000002", but_not="")
+    steps.until(lambda: _state(shop, page, order) == "packed", seconds=60, every=0.3)
+    page.goto(f"{shop.base}/account")
+    expect(page.locator(f"a[href='/orders/{order}']").first).to_be_visible()
+    context.close()
+
+
+def test_a_live_hold_shows_its_timer_on_every_page_and_can_be_let_go(shop: Shop, chromium: Browser) -> None:
+    context = chromium.new_context(viewport=steps.PHONE, locale="en-GB")
+    page = context.new_page()
+    steps.sign_in(page, shop, "13700000003")
+    page.goto(f"{shop.base}/drops/first-round")
+    page.locator("button.pick:enabled").first.click()
+    page.wait_for_url(re.compile("/checkout/"))
+    for path in ("/", "/drops/first-round", "/drops/second-round", "/account"):
+        page.goto(f"{shop.base}{path}")
+        expect(page.locator("[data-hold], .holdbar").first).to_be_visible()
+        expect(page.locator("a[href^='/checkout/']").first).to_be_visible()
+    page.locator(
+        "form[action*='/holds/'][method='post'] button, form[action*='release'] button"
+    ).first.click()
+    expect(page.locator("a[href^='/checkout/']")).to_have_count(0)
+    context.close()
+
+
+def test_a_taken_number_is_answered_with_the_nearest_free_ones(shop: Shop, chromium: Browser) -> None:
+    context = chromium.new_context(viewport=steps.PHONE, locale="en-GB")
+    page = context.new_page()
+    steps.sign_in(page, shop, "13700000004")
+    page.goto(f"{shop.base}/drops/first-round")
+    pick = page.locator("button.pick:enabled").first
+    number = pick.get_attribute("value")
+    assert number
+    faster = Shopper.sign_in(shop, 301)
+    assert faster.hold("first-round", number, faster.offer("first-round")["id"]).status_code == 201
+    pick.click()
+    expect(page.locator("[role=alert]").first).to_be_visible()
+    expect(page.locator("section[aria-labelledby=alike] button.pick").first).to_be_visible()
+    context.close()
+
+
+def test_what_was_typed_survives_an_error(shop: Shop, chromium: Browser) -> None:
+    context = chromium.new_context(viewport=steps.DESKTOP, locale="zh-CN")
+    page = context.new_page()
+    steps.sign_in(page, shop, "13700000005")
+    page.goto(f"{shop.base}/drops/first-round")
+    page.locator("button.pick:enabled").first.click()
+    page.wait_for_url(re.compile("/checkout/"))
+    page.fill("#name", "李雷")
+    page.fill("#id_number", "110100199001010010")
+    page.fill("#address", "示范路8号")
+    page.click("#order .buybar button")
+    expect(page.locator("#id_number-error")).to_be_visible()
+    expect(page.locator("#name")).to_have_value("李雷")
+    expect(page.locator("#address")).to_have_value("示范路8号")
+    context.close()
