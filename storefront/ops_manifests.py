@@ -48,7 +48,7 @@ def cut(request: Request, form: Form) -> Response:
 
 def _waiting(session: Session) -> list[dict[str, Any]]:
     query = select(Parcel.courier, func.count()).where(Parcel.state == "created").group_by(Parcel.courier)
-    counts: dict[str, int] = dict(session.execute(query).tuples().all())
+    counts: dict[str, int] = {courier: count for courier, count in session.execute(query)}  # noqa: C416
     return [
         {"code": one.code, "name": shown.name_of(one), "waiting": counts.get(one.code, 0)}
         for one in couriers.listing(session)

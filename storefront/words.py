@@ -40,7 +40,9 @@ _PREPARING = Word(
 TO_SIGN = Word(
     N_("To be signed"),
     N_("Almost yours: please sign"),
-    N_("Your identity is confirmed and the number is reserved for you. Sign the contract with the code we sent."),
+    N_(
+        "Your identity is confirmed and the number is reserved for you. Sign the contract with the code we sent."
+    ),
     1,
     "warn",
 )
