@@ -6,12 +6,17 @@ when the key may be older than Stripe remembers it."""
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runtime.facts import N_, Fact, Unavailable
+from checkout.stripe_words import Intent as Intent
+from checkout.stripe_words import KeyBusy as KeyBusy
+from checkout.stripe_words import NotNow as NotNow
+from checkout.stripe_words import PaymentDeclined as PaymentDeclined
+from checkout.stripe_words import PaymentsUnavailable as PaymentsUnavailable
+from checkout.stripe_words import Repayment as Repayment
+from checkout.stripe_words import StoredError as StoredError
 from runtime.log import log
 from runtime.settings import settings
 
@@ -26,59 +31,6 @@ STATE_CODES = {
     "charge_not_refundable", "charge_expired_for_capture", "amount_too_large", "resource_missing",
 }  # fmt: skip
 T = TypeVar("T")
-
-
-class PaymentsUnavailable(Unavailable):
-    """Stripe gave no usable answer. What was asked may have been done: ask by the same key, or look."""
-
-    text = N_("The payment service does not answer. You were not charged twice; please try again.")
-
-
-class StoredError(PaymentsUnavailable):
-    """Stripe keeps answering a key with the 500 it stored for it: only a look and a new key help."""
-
-
-class KeyBusy(PaymentsUnavailable):
-    """The same key is being worked on at Stripe at this moment."""
-
-
-class PaymentDeclined(Fact):
-    """The bank or the wallet said no; `reason` is Stripe's code."""
-
-    code = "payment_declined"
-    text = N_("The payment was declined. Please try another card or method.")
-
-
-class NotNow(Exception):
-    """Stripe refuses the move in the intent's present state: read it again, Stripe's state wins."""
-
-
-@dataclass(frozen=True)
-class Intent:
-    """A PaymentIntent as the shop needs it. Money in the currency's smallest unit, fen for cny."""
-
-    id: str
-    status: str
-    amount: int
-    currency: str
-    livemode: bool
-    received: int
-    refunded: int
-    client_secret: str = field(repr=False)
-    redirect_url: str | None
-    problem: str
-    payment_id: str
-
-
-@dataclass(frozen=True)
-class Repayment:
-    """A refund at Stripe."""
-
-    id: str
-    status: str  # pending | requires_action | succeeded | failed | canceled
-    amount: int
-    refund_id: str  # ours, from its metadata; "" when a person made it at Stripe
-    problem: str
 
 
 def create_intent(*, amount_fen: int, method: str, order_id: str, payment_id: str, key: str) -> Intent:
@@ -115,7 +67,8 @@ def retrieve(intent_id: str) -> Intent:
 
 def find_intent(payment_id: str, since: datetime) -> Intent | None:
     """The intent made for a payment, by looking through all since then: for keys too old to be sent again."""
-    params: Any = {"limit": 100, "created": {"gte": int(since.timestamp()) - 60}}
+    made = int(since.timestamp())
+    params: Any = {"limit": 100, "created": {"gte": made - 60, "lte": made + 24 * 3600}}
 
     def look(api: "stripe.StripeClient") -> Intent | None:
         for found in api.v1.payment_intents.list(params).auto_paging_iter():
