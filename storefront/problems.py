@@ -21,6 +21,7 @@ STATUS: dict[str, int] = {
     "forbidden": 403,
     "too_many": 429,
     "unavailable": 503,
+    "payment_declined": 402,
     # inventory
     "taken": 409,
     "sold_out": 409,

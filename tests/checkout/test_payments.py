@@ -163,7 +163,7 @@ def test_another_method_is_refused_while_the_first_takes_money(shop: Shop, word:
     order = ready(shop, "alipay")
     first = payments.start(order.id, "alipay", BACK)
     press(first, word)
-    with pytest.raises(orders.WrongMove):
+    with pytest.raises(payments.AlreadyPaying):
         payments.start(order.id, "card", BACK)
     assert [method for method, _ in rows(order)] == ["alipay"]
 
