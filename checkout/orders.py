@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from checkout import moves
+from checkout.drafts import OrderRequest as OrderRequest
 from checkout.models import Contract, Order, OrderEvent, Payment
 from checkout.moves import MOVES as MOVES
 from checkout.placing import KeyReused as KeyReused
-from checkout.placing import OrderRequest as OrderRequest
 from checkout.placing import place as place
 from logistics import parcels
 from runtime import clock, outbox

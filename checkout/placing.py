@@ -1,32 +1,27 @@
 """Placing an order: everything checked first, the number claimed in Redis, then one transaction in SQL."""
 
-import unicodedata
-from dataclasses import dataclass, replace
-
 import msgspec
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from checkout import claims, moves, offers, prices
-from checkout.models import Offer, Order
-from checkout.prices import NumberFacts, Quote
-from inventory import drops, holds, numbers
-from inventory.facts import Lapsed, Ordered
-from inventory.models import Drop, Number
+from checkout import claims, drafts, moves, prices
+from checkout.drafts import Draft
+from checkout.drafts import OrderRequest as OrderRequest
+from checkout.drafts import check_receiver as check_receiver
+from checkout.drafts import number_facts as number_facts
+from checkout.models import Order
+from inventory import holds
+from inventory.facts import Lapsed
 from kyc import people, phones, quota
 from kyc.models import Person
-from logistics import couriers, regions
-from logistics.parcels import Receiver
 from runtime import clock
 from runtime.crash import point
 from runtime.crypto import digest
 from runtime.db import reading, writing
-from runtime.facts import N_, Fact, Invalid, NotFound
+from runtime.facts import N_, Fact, Invalid
 from runtime.ids import derived_id
 from runtime.log import log
 from runtime.settings import settings
-
-METHODS = ("card", "alipay", "wechat_pay", "cod")
 
 
 class KeyReused(Fact):
@@ -43,38 +38,6 @@ class NumberSlipped(Fact):
     text = N_("This number is no longer available. Please pick another one.")
 
 
-@dataclass(frozen=True)
-class OrderRequest:
-    """What the shopper fills in. Its repr shows nothing of it."""
-
-    name: str
-    id_number: str
-    receiver: Receiver
-    payment: str
-
-    def __repr__(self) -> str:
-        return f"OrderRequest(payment={self.payment!r})"
-
-
-@dataclass(frozen=True, repr=False)
-class _Draft:
-    """A checked order before its number is claimed."""
-
-    id: str
-    account: str
-    key: str
-    digest: str
-    phone: str
-    hold_id: str
-    number: str
-    sku: str
-    drop: Drop
-    offer: Offer
-    price: Quote
-    courier: str
-    request: OrderRequest
-
-
 def place(*, account: str, phone: str, hold_id: str, key: str, request: OrderRequest) -> Order:
     """Turn a hold into an order; the same key gives the same order, however often and at once it is sent.
 
@@ -87,7 +50,7 @@ def place(*, account: str, phone: str, hold_id: str, key: str, request: OrderReq
     with reading() as session:
         if known := _known(session, order_id, asked):
             return known
-        draft = _check(session, order_id, account, phone, hold_id, key, asked, request)
+        draft = drafts.check(session, order_id, account, phone, hold_id, key, asked, request)
     with writing() as session:
         person = _enrol(session, draft)
     holds.claim(hold_id, account=account, order_id=order_id, person=person.id_index)
@@ -99,7 +62,8 @@ def place(*, account: str, phone: str, hold_id: str, key: str, request: OrderReq
         # The hold is gone and there will be no order: give the number back, unless a parallel call placed it.
         if claims.void(draft.drop.id, order_id, draft.number) == claims.PLACED:
             with reading() as session:
-                return session.get_one(Order, order_id)
+                if known := _known(session, order_id, asked):
+                    return known
         raise
     point("order.committed")
     return order
@@ -130,96 +94,12 @@ def _known(session: Session, order_id: str, asked: str) -> Order | None:
     return None
 
 
-def _check(
-    session: Session,
-    order_id: str,
-    account: str,
-    phone: str,
-    hold_id: str,
-    key: str,
-    asked: str,
-    request: OrderRequest,
-) -> _Draft:
-    """Everything that can be wrong with a request, before anything is taken."""
-    hold = holds.find(hold_id)
-    if hold.account != account:
-        raise NotFound(N_("There is no such hold."))
-    if other := claims.order_of_hold(session, hold_id):
-        raise Ordered(order_id=other)
-    drop = drops.find(session, hold.drop)
-    receiver = check_receiver(request.receiver)
-    if request.payment not in METHODS:
-        raise Invalid(payment=N_("Choose card, alipay, wechat_pay or cod."))
-    if request.payment == "cod" and not drop.cod:
-        raise Invalid(payment=N_("This drop is not sold by cash on delivery."))
-    courier = couriers.choose(session, city=receiver.city, cod=request.payment == "cod")
-    offer = offers.find(session, hold.offer)
-    price = prices.quote(offers.facts(offer), number_facts(numbers.facts_of(session, hold.number)))
-    return _Draft(
-        id=order_id,
-        account=account,
-        key=key,
-        digest=asked,
-        phone=phones.normalise(phone),
-        hold_id=hold_id,
-        number=hold.number,
-        sku=(offer.sku_code or ""),
-        drop=drop,
-        offer=offer,
-        price=price,
-        courier=courier.code,
-        request=replace(request, receiver=receiver),
-    )
-
-
-def number_facts(number: Number) -> NumberFacts:
-    """What the price depends on."""
-    return NumberFacts(
-        number=number.number,
-        drop_id=number.drop_id,
-        prestore_fen=number.prestore_fen,
-        min_spend_fen=number.min_spend_fen,
-        term_months=number.term_months,
-    )
-
-
-def check_receiver(given: Receiver) -> Receiver:
-    """The address cleaned up; Invalid names each field that is wrong, as receiver.FIELD."""
-    clean = {
-        name: " ".join(unicodedata.normalize("NFC", getattr(given, name)).split())
-        for name in ("name", "mobile", "province", "city", "district", "address")
-    }
-    wrong: dict[str, str] = {}
-    for name, least, most in (("name", 2, 50), ("district", 0, 50), ("address", 4, 200)):
-        if not least <= len(clean[name]) <= most or not clean[name].isprintable():
-            wrong[f"receiver.{name}"] = _WRONG[name]
-    try:
-        clean["mobile"] = phones.normalise(clean["mobile"])
-    except Invalid as error:
-        wrong["receiver.mobile"] = next(iter(error.errors.values()))
-    try:
-        clean["city"] = regions.city_code(clean["city"])
-        clean["province"] = regions.province_name(clean["city"])
-    except Invalid as error:
-        wrong["receiver.city"] = next(iter(error.errors.values()))
-    if wrong:
-        raise Invalid(**wrong)
-    return Receiver(**clean)
-
-
-_WRONG = {
-    "name": N_("Write the name of who receives the parcel, 2 to 50 characters."),
-    "district": N_("Write the district with at most 50 characters."),
-    "address": N_("Write street, building and room, 4 to 200 characters."),
-}
-
-
-def _enrol(session: Session, draft: _Draft) -> Person:
+def _enrol(session: Session, draft: Draft) -> Person:
     least = settings().min_age_bundle if draft.offer.kind == "bundle" else settings().min_age_card
     return people.enrol(session, draft.account, draft.request.name, draft.request.id_number, min_age=least)
 
 
-def _insert(session: Session, draft: _Draft) -> Order:
+def _insert(session: Session, draft: Draft) -> Order:
     """The order, its claim, the quota and the first work, in the caller's one transaction."""
     if not claims.take(session, draft.id):
         if known := _known(session, draft.id, draft.digest):

@@ -22,6 +22,7 @@ from logistics.parcels import Receiver
 from logistics.scans import Seen
 from runtime import clock, outbox
 from runtime.db import reading, writing
+from runtime.redis import hot_async
 
 assert jobs  # registered
 DROP = "round-1"
@@ -40,11 +41,7 @@ class Shop:
     twins: str
 
     def hold(self, account: str, offer: str = CARD, number: str = "") -> holds.Hold:
-        sku = SKU if offer == BUNDLE else ""
-        token = holds.new_token(DROP, account)
-        return asyncio.run(
-            holds.hold(DROP, token=token, account=account, number=number, offer=offer, sku=sku)
-        )
+        return asyncio.run(_hold(account, offer, number))
 
     def place(
         self,
@@ -142,6 +139,14 @@ class Shop:
     def clean(self) -> bool:
         assert audit.audit(DROP).differences == []
         return True
+
+
+async def _hold(account: str, offer: str, number: str) -> holds.Hold:
+    token, sku = holds.new_token(DROP, account), SKU if offer == BUNDLE else ""
+    try:
+        return await holds.hold(DROP, token=token, account=account, number=number, offer=offer, sku=sku)
+    finally:
+        await hot_async().aclose()  # it belongs to this event loop
 
 
 @contextmanager

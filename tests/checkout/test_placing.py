@@ -8,7 +8,7 @@ import pytest
 from shop import BUNDLE, CARD, DROP, HOME, LI, MINOR, SKU, WANG, Shop
 from sqlalchemy import func, select
 
-from checkout import orders, placing
+from checkout import orders, placing, prices
 from checkout.models import Claim, Order
 from checkout.orders import KeyReused, OrderRequest
 from inventory import drops, holds
@@ -19,6 +19,7 @@ from kyc.quota import IdLimitReached
 from logistics.couriers import NoCourier
 from runtime.db import reading, writing
 from runtime.facts import Invalid, NotFound
+from runtime.redis import hot, hot_async
 from runtime.settings import settings
 
 
@@ -143,6 +144,21 @@ def test_a_bundle_takes_a_handset_and_costs_its_package_price(shop: Shop) -> Non
     assert drops.tally(DROP).skus[SKU].ordered == 1
 
 
+def test_a_bundle_whose_handset_was_not_held_is_refused(shop: Shop) -> None:
+    token = holds.new_token(DROP, "li")
+    held = asyncio.run(hold_without_handset(token))
+    with pytest.raises(prices.WrongStock):
+        shop.place(hold=held.id)
+    assert holds.find(held.id).state == "held"
+
+
+async def hold_without_handset(token: str) -> holds.Hold:
+    try:
+        return await holds.hold(DROP, token=token, account="li", offer=BUNDLE)
+    finally:
+        await hot_async().aclose()
+
+
 def test_two_accounts_of_one_id_get_one_number_in_a_drop(shop: Shop) -> None:
     shop.place("li")
     other = shop.hold("li-again")
@@ -156,21 +172,14 @@ def test_an_id_with_its_five_numbers_gives_the_claim_back(shop: Shop) -> None:
     with writing() as session:
         index = session.scalars(select(IdQuota)).one()
         index.used = settings().max_numbers_per_id
-    asyncio.run(_forget_person_limit())
+    # Another round's limit would not count this one; here only the law's limit shall speak.
+    hot().delete(f"{{{DROP}}}:used")
     with pytest.raises(IdLimitReached):
         shop.place("wang-again", WANG)
     assert tally() == (39, 0, 1, 0)
     with reading() as session:
         assert sorted(session.scalars(select(Claim.fate))) == ["placed", "voided"]
         assert session.scalars(select(Order.id)).all() == [order.id]
-
-
-async def _forget_person_limit() -> None:
-    """Another round's limit would not count this one; here only the law's limit shall speak."""
-    from runtime.redis import hot
-
-    for field in hot().hkeys(f"{{{DROP}}}:used"):
-        hot().hdel(f"{{{DROP}}}:used", field)
 
 
 def test_a_number_that_sql_knows_as_sold_is_refused_by_the_last_guard(shop: Shop) -> None:
