@@ -15,7 +15,9 @@ from checkout.contract_pdf import Paper, Signature
 from checkout.prices import NumberFacts, OfferFacts, quote
 
 PRICE = quote(
-    OfferFacts("bundle", "d", "3G套餐286元", "Plan 286", 28_600, 0, "iPhone 4", "iPhone 4", 24, 0, 499_900, 20_800),
+    OfferFacts(
+        "bundle", "d", "3G套餐286元", "Plan 286", 28_600, 0, "iPhone 4", "iPhone 4", 24, 0, 499_900, 20_800
+    ),
     NumberFacts("18600138021", "d"),
 )
 PAPER = Paper(
@@ -38,7 +40,15 @@ def text_of(content: bytes) -> str:
 
 def test_the_paper_says_who_what_and_how_much() -> None:
     text = text_of(contract_pdf.render(PAPER))
-    said = ("买买提·吐尔逊", "650***********0059", "18600138021", "4,999", "第 2 至 24 个月", "6,864", "待签署")
+    said = (
+        "买买提·吐尔逊",
+        "650***********0059",
+        "18600138021",
+        "4,999",
+        "第 2 至 24 个月",
+        "6,864",
+        "待签署",
+    )
     assert [part for part in said if part not in text] == []
     assert "2026 年 1 月 2 日" in text  # Shanghai's date
 

@@ -58,7 +58,9 @@ def test_a_bare_card_costs_its_first_credit_now_which_pays_the_first_fees() -> N
 def test_a_beautiful_number_adds_its_prestore_and_returns_it_over_its_own_term() -> None:
     price = quote(bundle(286, 0, 4_999, 24), NumberFacts("18600121212", "d", 30_000, 9_600, 12))
     assert price.due_now_fen == 499_900 + 30_000
-    assert [m.return_fen for m in price.months] == [20_800 + 700 + 2_500] + [20_800 + 2_500] * 11 + [20_800] * 12
+    assert [m.return_fen for m in price.months] == [20_800 + 700 + 2_500] + [20_800 + 2_500] * 11 + [
+        20_800
+    ] * 12
 
 
 def test_a_plan_below_the_number_s_least_spend_is_refused() -> None:
@@ -78,7 +80,9 @@ def test_a_number_of_another_drop_is_refused() -> None:
         quote(card(20, 50), NumberFacts("18600138021", "another"))
 
 
-@pytest.mark.parametrize(("handset", "prestore", "each", "months"), [(-1, 10, 0, 1), (0, 10, 6, 2), (0, 0, 0, 0)])
+@pytest.mark.parametrize(
+    ("handset", "prestore", "each", "months"), [(-1, 10, 0, 1), (0, 10, 6, 2), (0, 0, 0, 0)]
+)
 def test_a_contract_row_that_does_not_add_up_is_refused(
     handset: int, prestore: int, each: int, months: int
 ) -> None:
