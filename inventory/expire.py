@@ -8,8 +8,8 @@ from runtime.db import reading
 from runtime.facts import Fact
 from runtime.log import log
 
-BATCH = 500  # holds a call: a few milliseconds of Redis's time
-_MOST = 40  # calls a tick and drop
+BATCH = 200  # holds a call: a few milliseconds of Redis's time
+_MOST = 100  # calls a tick and drop
 
 _last: dict[str, tuple[float, str, str, str]] = {}  # drop -> steady seconds, and now, seq, jumps as told then
 

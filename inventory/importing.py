@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from runtime.db import insert_new, reading, writing
 from runtime.facts import N_, Invalid
 
 BATCH = 5_000
+_UNDECODED = re.compile("[\udc80-\udcff]")  # what errors="surrogateescape" makes of a stray byte
 _LONGEST = 10_000  # characters a line
 _SHOWN = 60  # characters of a bad value
 
@@ -118,7 +120,7 @@ def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
 
 
 def _fields(text: str) -> list[str]:
-    if not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text):
+    if not text.isascii() and _UNDECODED.search(text):
         raise Fault("", text, rows.ENCODING)
     if "\0" in text:
         raise Fault("", text, rows.NUL)

@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 from sqlalchemy import select
 
 from inventory import journal, stock, verbs
@@ -67,8 +66,7 @@ def similar(drop_id: str, number: str, limit: int = 6) -> list[ShelfNumber]:
     stack = _stack(drop_id)
     if len(number) != 11 or not (number.isascii() and number.isdigit()):
         return []
-    noise = np.random.default_rng().random(len(stack.numbers), dtype=np.float32)
-    return stack.shown(stack.similar(number, limit, noise))
+    return stack.shown(stack.similar(number, max(limit, 0), random.getrandbits(64)))
 
 
 def refresh(drop_id: str) -> None:

@@ -11,6 +11,7 @@ from inventory import patterns
 
 Mask = npt.NDArray[np.bool_]
 _DIGITS = 11
+_CLOSELY = 4_096  # rows compared closely in a search for similar ones
 _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)  # splitmix64
 
 
@@ -96,25 +97,30 @@ class Stack:
             rank ^= rank >> np.uint64(31)
         return np.sort(rows[np.argpartition(rank, limit)[:limit]])
 
-    def similar(self, number: str, limit: int, noise: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    def similar(self, number: str, limit: int, seed: int) -> npt.NDArray[np.intp]:
         """Free rows most like the number, best first: same city, longest common end, then same class and
-        segment. `noise` (0..1 a row) parts equals, so that those who lost one race do not all run the next."""
+        segment. The seed parts equals, so that those who lost one race do not all run the next."""
         fits = self.free & (self.numbers != int(number))
         at = int(np.searchsorted(self.numbers, int(number)))
         if at < len(self.numbers) and self.numbers[at] == int(number):
             fits &= self.city == self.city[at]
-        score = np.zeros(len(self.numbers), dtype=np.float32)
-        same = np.ones(len(self.numbers), dtype=np.bool_)
+        # Narrow down digit by digit from the end while enough are left; only those few are then compared closely.
         for place in range(_DIGITS - 1, 2, -1):
-            same &= self.digits[place] == int(number[place])
-            score += same
-        score += 1.5 * (self.pattern == patterns.NAMES.index(patterns.classify(number)))
-        score += 0.5 * self._at(0, number[:7])
-        score += 0.4 * noise
+            closer = fits & (self.digits[place] == int(number[place]))
+            if np.count_nonzero(closer) < limit:
+                break
+            fits = closer
         rows = np.flatnonzero(fits)
-        if len(rows) > limit:
-            rows = rows[np.argpartition(-score[rows], limit)[:limit]]
-        return rows[np.argsort(-score[rows], kind="stable")]
+        chance = np.random.default_rng(seed)
+        if len(rows) > _CLOSELY:
+            rows = chance.choice(rows, _CLOSELY, replace=False)
+        same = self.digits[::-1, rows] == np.array(
+            [[int(digit)] for digit in reversed(number)], dtype=np.uint8
+        )
+        score = np.logical_and.accumulate(same, axis=0).sum(axis=0) + 0.3 * chance.random(len(rows))
+        score += 0.4 * (self.pattern[rows] == patterns.NAMES.index(patterns.classify(number)))
+        score += 0.2 * same[4:].all(axis=0)
+        return rows[np.argsort(-score)[:limit]]
 
     def shown(self, rows: npt.NDArray[np.intp]) -> list[ShelfNumber]:
         return [

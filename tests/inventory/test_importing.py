@@ -8,7 +8,7 @@ from small_drop import ordinary
 
 from inventory import importing, numbers
 from inventory.models import Number
-from inventory.rows import BadRow
+from inventory.rows import ENCODING, BadRow
 from runtime.db import reading
 from runtime.facts import Invalid
 
@@ -68,7 +68,7 @@ def test_bytes_that_are_no_utf8_spoil_their_own_line_only(tmp_path: Path) -> Non
         b"number,city,pool\n18600138021," + "北京".encode("gbk") + b",spring\n18600138013,110,spring\n"
     )
     report = numbers.import_file(path)
-    assert [(bad.line, bad.reason) for bad in report.bad] == [(2, importing.rows.ENCODING)]
+    assert [(bad.line, bad.reason) for bad in report.bad] == [(2, ENCODING)]
     assert list(stock()) == ["18600138013"]
 
 
