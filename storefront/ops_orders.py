@@ -119,7 +119,7 @@ def _contents(session: Session, order: Order) -> dict[str, Any]:
         "refunds": list(session.scalars(returned)),
         "parcel": parcels.of_order(session, order.id),
         "contract": contracts.of_order(session, order.id),
-        "place": f"{to.province} {regions.city_name(to.city)} {to.district}",
+        "place": " ".join(dict.fromkeys((to.province, regions.city_name(to.city), to.district))),
         "methods": words.METHODS,
         "parcel_words": words.PARCEL,
     }

@@ -25,7 +25,8 @@ class Site:
 
     def csrf(self, path: str) -> str:
         """The token in the forms of a page."""
-        return re.findall(r'name="csrf" value="(\w+)"', self.browser.get(path).text)[-1]
+        tokens: list[str] = re.findall(r'name="csrf" value="(\w+)"', self.browser.get(path).text)
+        return tokens[-1]
 
     def sign_in(self, phone: str = "18600001111") -> None:
         self.browser.post("/login", data={"phone": phone})
@@ -45,7 +46,7 @@ class Site:
         offer = re.findall(r'name="offer" value="([^"]+)"', page)[0]
         held = self.browser.post(f"/drops/{DROP}/holds", data={"number": number, "offer": offer})
         assert held.url.path.startswith("/checkout/")
-        return held.url.path
+        return str(held.url.path)
 
 
 @pytest.fixture

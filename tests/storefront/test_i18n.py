@@ -31,7 +31,8 @@ def chinese() -> dict[str, str]:
     for message in i18n.catalogue("zh"):
         if message.id:
             sentence = message.id if isinstance(message.id, str) else message.id[-1]
-            told[sentence] = message.string if isinstance(message.string, str) else message.string[0]
+            translated = message.string or ""
+            told[sentence] = translated if isinstance(translated, str) else translated[0]
     return told
 
 
