@@ -30,7 +30,8 @@ from storefront.pages_home import local
 from storefront.rendering import render
 
 SHOWN_AT_ONCE = 18
-_FIND = ("city", "pattern", "contains", "ending", "no4")
+# `has`, not `contains`: a field of that name would hide the form's own contains() in the browser.
+_FIND = ("city", "pattern", "has", "ending", "no4")
 _ANSWERED_HERE = (Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale)
 
 
@@ -136,7 +137,7 @@ def _contents(request: Request, query: dict[str, str]) -> dict[str, Any]:
 
 
 def _numbers(seen: shown.ShownDrop, find: dict[str, str], seed: str) -> tuple[list[Any], dict[str, str]]:
-    digits = {name: find[name].replace(" ", "") for name in ("contains", "ending")}
+    digits = {name: find[name].replace(" ", "") for name in ("has", "ending")}
     errors = {
         name: N_("Digits only, at most 11.")
         for name, value in digits.items()
@@ -147,7 +148,7 @@ def _numbers(seen: shown.ShownDrop, find: dict[str, str], seed: str) -> tuple[li
     try:
         found = shelf.search(
             seen.id, city=find["city"], pattern=find["pattern"], no4=bool(find["no4"]),
-            limit=SHOWN_AT_ONCE, seed=seed, contains=digits["contains"], ending=digits["ending"],
+            limit=SHOWN_AT_ONCE, seed=seed, contains=digits["has"], ending=digits["ending"],
         )  # fmt: skip
     except Invalid as wrong:
         return [], wrong.errors

@@ -74,7 +74,7 @@ def test_a_phone_that_is_none_is_named_at_its_field(site: Site) -> None:
 
 
 def test_search_digits_are_checked_in_place(site: Site) -> None:
-    answer = site.browser.get(f"/drops/{DROP}", params={"contains": "abc"})
+    answer = site.browser.get(f"/drops/{DROP}", params={"has": "abc"})
     assert answer.status_code == 422
     assert 'value="abc"' in answer.text
 
