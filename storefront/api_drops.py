@@ -189,8 +189,9 @@ async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: st
 
 @endpoint("GET", "/holds/{hold}", answer=HoldOut, auth="shopper", facts=(NotFound,), summary="A hold")
 def show_hold(request: Request) -> HoldOut:
+    account = shopper(request)
     held = holds.find(request.path_params["hold"])
-    if held.account != shopper(request):
+    if held.account != account:
         raise NotFound
     return _hold(held)
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from runtime.facts import Forbidden, N_
+from runtime.facts import N_, Forbidden
 from storefront import accounts, language, staff
 
 Form = dict[str, str]

@@ -1,25 +1,32 @@
 """The offers of the drops, kept in memory: holding a number must not wait for SQL."""
 
+import asyncio
 import time
+from weakref import WeakKeyDictionary
 
 from starlette.concurrency import run_in_threadpool
 
 from checkout import offers
 from runtime.db import reading
-from runtime.facts import Invalid, N_
+from runtime.facts import N_, Invalid
 
 _book: dict[str, dict[str, str]] = {}
-_asked: dict[str, float] = {}
+_read_at: dict[str, float] = {}
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _PAUSE = 1.0  # seconds between two looks for an offer that is not there
 
 
 async def sku_of(drop: str, offer: str) -> str:
     """The handset sku of an offer of this drop, empty for a card; raises Invalid(offer).
 
-    An offer, once in a drop, never changes, so only an unknown one is looked up."""
-    if offer not in _book.get(drop, {}) and time.monotonic() - _asked.get(drop, -_PAUSE) >= _PAUSE:
-        _asked[drop] = time.monotonic()
-        _book[drop] = await run_in_threadpool(_read, drop)
+    An offer, once in a drop, never changes, so only an unknown one is looked up, by one request for all that wait."""
+    if offer not in _book.get(drop, {}):
+        loop = asyncio.get_running_loop()
+        async with _locks.setdefault(loop, asyncio.Lock()):
+            known = offer in _book.get(drop, {})
+            if not known and time.monotonic() - _read_at.get(drop, -_PAUSE) >= _PAUSE:
+                _book[drop] = await run_in_threadpool(_read, drop)
+                _read_at[drop] = time.monotonic()
     try:
         return _book[drop][offer]
     except KeyError:

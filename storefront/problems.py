@@ -49,6 +49,7 @@ STATUS: dict[str, int] = {
     "not_signed": 409,
     "not_verified": 409,
     "paid_too_late": 409,
+    "payment_declined": 402,
 }
 
 _MACHINES = ("/api/", "/partner/", "/stripe/", "/openapi", "/metrics", "/healthz")
