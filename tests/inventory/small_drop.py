@@ -1,9 +1,9 @@
 """A small drop on real SQL and real Redis, and what tests do with it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from redis import Redis
 
@@ -13,7 +13,9 @@ from inventory.models import Drop, Number
 from inventory.segments import of_city
 from runtime import clock
 from runtime.db import insert_new, writing
+from runtime.redis import hot_async
 
+T = TypeVar("T")
 OPS = {"actor": "zhao", "reason": "test"}
 
 
@@ -81,7 +83,19 @@ async def hold(drop: str, account: str, number: str = "", key: str | None = None
 
 
 def held(drop: str, account: str, number: str = "", **more: Any) -> Hold:
-    return asyncio.run(hold(drop, account, number, **more))
+    return in_own_loop(hold(drop, account, number, **more))
+
+
+def in_own_loop(call: Coroutine[Any, Any, T]) -> T:
+    """Run it in a loop of its own, and close that loop's connections to Redis."""
+
+    async def closing() -> T:
+        try:
+            return await call
+        finally:
+            await hot_async().aclose()
+
+    return asyncio.run(closing())
 
 
 def lapse(redis: Redis, drop: str) -> None:

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 from redis import Redis
-from small_drop import Make, assert_conserved, held, hold, lapse
+from small_drop import Make, assert_conserved, held, hold, in_own_loop, lapse
 
 from inventory import audit, drops, holds, verbs
 from inventory.facts import Lapsed, LimitReached, Ordered, Taken
@@ -125,7 +125,7 @@ def test_three_hundred_buyers_and_a_hundred_numbers_sell_out_exactly(make: Make)
         return sum(isinstance(answer, holds.Hold) for answer in answers)
 
     with ThreadPoolExecutor(3) as threads:
-        got = list(threads.map(lambda first: asyncio.run(rush(first)), (0, 100, 200)))
+        got = list(threads.map(lambda first: in_own_loop(rush(first)), (0, 100, 200)))
     assert sum(got) == 100
     assert audit.journal_audit("d1", {}).differences == []
 
