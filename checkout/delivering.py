@@ -72,7 +72,7 @@ def _send_door_code(session: Session, order: Order) -> None:
     sms.text(
         session,
         order.phone,
-        f"【好卡】您的号卡正在派送。取件码 {code}，请核对证件后当面告诉快递员，勿转告他人。",
+        f"【号卡】您的号卡正在派送。取件码 {code}，请核对证件后当面告诉快递员，勿转告他人。",
         lasts=DOOR_CODE_LASTS,
     )
 
@@ -91,7 +91,7 @@ def _left_unchecked(session: Session, order: Order) -> None:
     sms.text(
         session,
         order.phone,
-        "【好卡】您的包裹未核对证件即签收，号码尚未激活。请在订单页获取取件码，并联系快递员当面核对证件。",
+        "【号卡】您的包裹未核对证件即签收，号码尚未激活。请在订单页获取取件码，并联系快递员当面核对证件。",
     )
 
 
@@ -123,7 +123,7 @@ def _activate(session: Session, order: Order, *, actor: str, note: str) -> None:
     numbers.activate(session, order.number)
     contracts.begin(session, order)
     sms.text(
-        session, order.phone, f"【好卡】您的号码 {order.number[:3]}****{order.number[-4:]} 已激活，欢迎使用。"
+        session, order.phone, f"【号卡】您的号码 {order.number[:3]}****{order.number[-4:]} 已激活，欢迎使用。"
     )
 
 

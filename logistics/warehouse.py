@@ -7,7 +7,7 @@ from logistics.models import Warehouse
 MAIN = "main"
 _FIELDS = ("company", "name", "mobile", "province", "city", "district", "address")
 _DEMO = {
-    "company": "好卡 Haoka",
+    "company": "号卡 Haoka",
     "name": "发货组",
     "mobile": "4000000000",
     "province": "北京市",

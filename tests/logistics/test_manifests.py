@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("world")
 
 def test_numbers_count_the_shanghai_day_and_the_lines_say_all_a_courier_needs() -> None:
     with writing() as session:
-        warehouse.describe(session, company="好卡", city="上海市")
+        warehouse.describe(session, company="号卡", city="上海市")
     send("ord_1", cod_fen=0, insured_fen=499_900)
     first = cut()
     send("ord_2")
@@ -43,7 +43,7 @@ def test_numbers_count_the_shanghai_day_and_the_lines_say_all_a_courier_needs() 
         "cancelled_count": 0,
         "cod_total_fen": 0,
     }
-    assert line["sender"]["company"] == "好卡"
+    assert line["sender"]["company"] == "号卡"
     assert line["receiver"] == {
         "name": "李雷",
         "mobile": "13800138000",
