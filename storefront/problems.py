@@ -21,7 +21,6 @@ STATUS: dict[str, int] = {
     "forbidden": 403,
     "too_many": 429,
     "unavailable": 503,
-    "payment_declined": 402,
     # inventory
     "taken": 409,
     "sold_out": 409,
@@ -40,7 +39,6 @@ STATUS: dict[str, int] = {
     "receipt_conflict": 409,
     # checkout
     "key_reused": 422,
-    "already_ordered": 409,
     "number_slipped": 409,
     "plan_too_small": 422,
     "term_too_short": 422,

@@ -2,6 +2,7 @@
 
 from checkout import expiry, news, orphans, payments
 from inventory import drops, expire
+from kyc import retention
 from logistics import manifests
 from runtime import jobs
 from runtime.settings import settings
@@ -19,4 +20,5 @@ def schedule() -> list[Tick]:
         Tick("poll payments", 20, payments.tick),
         Tick("give back orphans", max(2, settings().orphan_seconds / 4), orphans.tick),
         Tick("cut manifests", settings().manifest_seconds, manifests.tick),
+        Tick("forget personal data", 300, retention.tick),
     ]
