@@ -1,6 +1,8 @@
 """What the courier is told about an order: where it goes and what it is worth."""
 
 import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from checkout import prices
 from checkout.models import Order
@@ -10,6 +12,13 @@ from logistics.parcels import Receiver
 def receiver(order: Order) -> Receiver:
     """Where the parcel goes."""
     return msgspec.json.decode(order.receiver, type=Receiver)
+
+
+def last(session: Session, account: str) -> Receiver | None:
+    """Where the account's newest order goes; None before the first."""
+    newest = select(Order).where(Order.account == account).order_by(Order.created_at.desc(), Order.id.desc())
+    order = session.scalar(newest.limit(1))
+    return receiver(order) if order else None
 
 
 def insured_fen(order: Order) -> int:

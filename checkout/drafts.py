@@ -11,7 +11,7 @@ from checkout.prices import NumberFacts, Quote
 from inventory import drops, holds, numbers
 from inventory.facts import Ordered
 from inventory.models import Drop, Number
-from kyc import phones
+from kyc import people, phones
 from logistics import couriers, regions
 from logistics.parcels import Receiver
 from runtime.facts import N_, Invalid, NotFound
@@ -21,7 +21,9 @@ METHODS = ("card", "alipay", "wechat_pay", "cod")
 
 @dataclass(frozen=True)
 class OrderRequest:
-    """What the shopper fills in. Its repr shows nothing of it."""
+    """What the shopper fills in. Name and ID number both empty: the account's verified person buys.
+
+    Its repr shows nothing of it."""
 
     name: str
     id_number: str
@@ -49,6 +51,9 @@ class Draft:
     price: Quote
     courier: str
     request: OrderRequest
+    person_id: (
+        str  # of the account's verified person, chosen here once; "" where name and ID number were typed
+    )
 
 
 def check(
@@ -67,6 +72,7 @@ def check(
         raise NotFound(N_("There is no such hold."))
     if other := claims.order_of_hold(session, hold_id):
         raise Ordered(order_id=other)
+    person_id = "" if named(request) else people.verified(session, account).id
     drop = drops.find(session, hold.drop)
     receiver = check_receiver(request.receiver)
     if request.payment not in METHODS:
@@ -92,7 +98,13 @@ def check(
         price=price,
         courier=courier.code,
         request=replace(request, receiver=receiver),
+        person_id=person_id,
     )
+
+
+def named(request: OrderRequest) -> bool:
+    """Does the request name its buyer? With one field filled in it does, and the other is a mistake."""
+    return bool(request.name.strip() or request.id_number.strip())
 
 
 def number_facts(number: Number) -> NumberFacts:

@@ -52,7 +52,7 @@ def place(*, account: str, phone: str, hold_id: str, key: str, request: OrderReq
             return known
         draft = drafts.check(session, order_id, account, phone, hold_id, key, asked, request)
     with writing() as session:
-        person = _enrol(session, draft)
+        person = _buyer(session, draft)
     holds.claim(hold_id, account=account, order_id=order_id, person=person.id_index)
     point("order.claimed")
     try:
@@ -94,8 +94,11 @@ def _known(session: Session, order_id: str, asked: str) -> Order | None:
     return None
 
 
-def _enrol(session: Session, draft: Draft) -> Person:
+def _buyer(session: Session, draft: Draft) -> Person:
+    """Who was typed, enrolled; with nothing typed the verified person, who starts no check. Both by age."""
     least = settings().min_age_bundle if draft.offer.kind == "bundle" else settings().min_age_card
+    if draft.person_id:
+        return people.of_age(session, draft.person_id, least)
     return people.enrol(session, draft.account, draft.request.name, draft.request.id_number, min_age=least)
 
 
@@ -107,7 +110,7 @@ def _insert(session: Session, draft: Draft) -> Order:
         raise Lapsed
     # Enrolled again in this transaction: a verdict that came since the first time is seen here, and the person's
     # row is locked until the commit, so a verdict that comes now finds the order (see people.enrol).
-    person = _enrol(session, draft)
+    person = _buyer(session, draft)
     quota.take(session, person.id_index, settings().max_numbers_per_id)
     at = clock.now()
     order = Order(

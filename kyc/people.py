@@ -134,6 +134,24 @@ def of_account(session: Session, account: str) -> Person | None:
     )
 
 
+def verified(session: Session, account: str) -> Person:
+    """Who the account buys as when nobody is named. Raises Invalid(name=, id_number=) when nobody is verified."""
+    person = of_account(session, account)
+    if person is None or person.state != "verified":
+        raise Invalid(
+            name=N_("Please enter the name of who will hold the number."),
+            id_number=N_("Please enter the ID number of who will hold the number."),
+        )
+    return person
+
+
+def of_age(session: Session, person_id: str, min_age: int) -> Person:
+    """A person enrolled before, old enough today. Raises NotFound (also once erased), TooYoung."""
+    if min_age > age_on(session, person_id, clock.shanghai_date()):
+        raise TooYoung(min_age)
+    return find(session, person_id)
+
+
 def age_on(session: Session, person_id: str, day: date) -> int:
     """Full years of age on a Shanghai date. Raises NotFound."""
     return years(vault.birth_of(session, person_id), day)

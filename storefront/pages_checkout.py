@@ -1,6 +1,7 @@
 """Checkout: one page from a held number to an order, where nothing typed is lost."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,13 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from checkout import claims, offers, orders, placing, prices
+from checkout import addresses, claims, offers, orders, placing, prices
 from checkout.models import Offer
 from inventory import drops, holds, numbers
 from inventory.facts import Lapsed, Ordered
 from inventory.holds import Hold
 from inventory.models import Drop
-from kyc import id_number, names
+from kyc import id_number, names, people
 from logistics.parcels import Receiver
 from runtime import clock
 from runtime.db import reading
@@ -34,6 +35,9 @@ LABELS = {
     "payment": N_("How you pay"),
     "consent": N_("Agreement"),
 }
+KNOWN = (
+    "known"  # the form's holder is the account's verified person, and what is typed about another is ignored
+)
 HINTS = {
     "card": N_("Visa, Mastercard, UnionPay"),
     "alipay": N_("You confirm in Alipay"),
@@ -62,10 +66,20 @@ def checkout(request: Request, form: Form) -> Response:
                 orders.find(session, placed, account.id)
                 return RedirectResponse(f"/orders/{placed}", 303)
             counter = _counter(session, hold_id, account.id)
+            fresh = {"key": secrets.token_urlsafe(16), "payment": "card", "holder": KNOWN}
+            fresh |= _last(session, account.id) or {"mobile": account.phone}
     except (Lapsed, NotFound):
         return _over(request, hold_id)
-    fresh = {"key": secrets.token_urlsafe(16), "mobile": account.phone, "payment": "card"}
     return _show(request, counter, fresh, {})
+
+
+def _last(session: Session, account: str) -> Form:
+    """The receiver's fields as in the account's last order."""
+    last = addresses.last(session, account)
+    if last is None:
+        return {}
+    kept = {"mobile": last.mobile, "city": last.city, "district": last.district, "address": last.address}
+    return {"receiver_name": last.name, **kept, "from_last": "yes"}
 
 
 @page("POST", "/checkout/{hold}", login=True, name="place")
@@ -82,7 +96,9 @@ def place(request: Request, form: Form) -> Response:
         )  # fmt: skip
     except Invalid as wrong:
         named = {_field(name): sentence for name, sentence in wrong.errors.items()}
-        return _again(request, hold_id, form, named, None, 422)
+        # Too young, or nobody is verified: the way on is to name another person.
+        shown_form = {**form, "holder": "other"} if {"name", "id_number"} & named.keys() else form
+        return _again(request, hold_id, shown_form, named, None, 422)
     except Ordered as fact:
         return RedirectResponse(f"/orders/{fact.details['order']}", 303)
     except Lapsed:
@@ -101,18 +117,20 @@ def place(request: Request, form: Form) -> Response:
 def _mistakes(form: Form) -> dict[str, str]:
     """Everything that can be said about the form at once, so that nobody corrects it twice."""
     errors: dict[str, str] = {}
-    try:
-        names.normalise(form.get("name", ""))
-    except Invalid as wrong:
-        errors |= wrong.errors
-    try:
-        id_number.parse(form.get("id_number", ""), clock.shanghai_date())
-    except Invalid as wrong:
-        errors |= wrong.errors
-    try:
-        placing.check_receiver(_request(form).receiver)
-    except Invalid as wrong:
-        errors |= wrong.errors
+    asked = _request(form)
+    checks: list[Callable[[], object]] = [lambda: placing.check_receiver(asked.receiver)]
+    if form.get("holder") != KNOWN:
+        today = clock.shanghai_date()
+        checks = [
+            lambda: names.normalise(asked.name),
+            lambda: id_number.parse(asked.id_number, today),
+            *checks,
+        ]
+    for check in checks:
+        try:
+            check()
+        except Invalid as wrong:
+            errors |= wrong.errors
     if form.get("payment") not in words.METHODS:
         errors["payment"] = N_("Choose how you want to pay.")
     if form.get("consent") != "yes":
@@ -122,6 +140,8 @@ def _mistakes(form: Form) -> dict[str, str]:
 
 def _request(form: Form) -> orders.OrderRequest:
     typed = {name: form.get(name, "").strip() for name in LABELS}
+    if form.get("holder") == KNOWN:
+        typed |= {"name": "", "id_number": ""}
     receiver = Receiver(
         name=typed["receiver_name"] or typed["name"],
         mobile=typed["mobile"],
@@ -174,8 +194,10 @@ def _show(
 ) -> Response:
     with i18n.speaking(request.state.lang), reading() as session:
         offer = shown.offer(counter.offer, {}, {})
+        person = people.of_account(session, request.state.account.id)
         given: dict[str, Any] = {
             "hold_id": counter.hold.id,
+            "person": person if person and person.state == "verified" else None,
             "number": counter.hold.number,
             "quote": counter.quote,
             "plan_name": offer.plan,

@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from shop import BUNDLE, CARD, DROP, HOME, LI, MINOR, SKU, WANG, Shop
 from sqlalchemy import func, select
 
-from checkout import orders, placing, prices
+from checkout import contracts, orders, placing, prices
 from checkout.models import Claim, Order
 from checkout.orders import KeyReused, OrderRequest
 from inventory import drops, holds
 from inventory.facts import LimitReached, Ordered
+from kyc import people
 from kyc.models import IdQuota
 from kyc.people import TooYoung
 from kyc.quota import IdLimitReached
@@ -21,6 +21,7 @@ from runtime.db import reading, writing
 from runtime.facts import Invalid, NotFound
 from runtime.redis import hot, hot_async
 from runtime.settings import settings
+from tests.checkout.shop import BUNDLE, CARD, DROP, HOME, LI, MINOR, SKU, WANG, ZHOU, Shop
 
 
 def tally() -> tuple[int, int, int, int]:
@@ -136,6 +137,100 @@ def test_17_years_are_enough_for_a_card_but_not_for_a_contract_handset(shop: Sho
         shop.place("sun", MINOR, offer=BUNDLE)
     holds.release(shop.hold("sun", BUNDLE).id, "sun")
     assert shop.place("sun", MINOR, offer=CARD).state == "awaiting_kyc"
+
+
+def unnamed(account: str, hold: holds.Hold, key: str, name: str = "", id_number: str = "") -> Order:
+    """An order that leaves the buyer's fields empty, or fills in one of them."""
+    request = OrderRequest(name, id_number, HOME, "card")
+    return orders.place(account=account, phone="18600001111", hold_id=hold.id, key=key, request=request)
+
+
+def verified(shop: Shop, account: str, who: tuple[str, str]) -> str:
+    """An order that got its account a verified person, undone again; gives the person's id."""
+    order = shop.place(account, who)
+    shop.settle_down()
+    orders.cancel(order.id, account, "only the person is wanted")
+    shop.settle_down()
+    return order.person_id
+
+
+def test_a_verified_person_needs_nothing_more(shop: Shop) -> None:
+    person = verified(shop, "li", LI)
+    order = unnamed("li", shop.hold("li"), "k2")
+    assert (order.state, order.person_id, order.name_masked) == ("awaiting_payment", person, "李*")
+    shop.settle_down()
+    with reading() as session:
+        paper = contracts.of_order(session, order.id)
+        assert paper
+        assert paper.state == "drafted"
+    assert shop.clean()
+
+
+def test_the_newest_verified_person_buys(shop: Shop) -> None:
+    verified(shop, "li", LI)
+    wang = shop.place("li", WANG, key="k2")
+    shop.settle_down()
+    orders.cancel(wang.id, "li", "again")
+    shop.settle_down()
+    assert unnamed("li", shop.hold("li"), "k3").person_id == wang.person_id
+
+
+@pytest.mark.parametrize("who", [None, ZHOU])
+def test_with_nobody_verified_both_fields_are_named(shop: Shop, who: tuple[str, str] | None) -> None:
+    if who:
+        with writing() as session:
+            people.enrol(session, "li", *who, min_age=16)  # pending, then refused
+    hold = shop.hold("li")
+    for _ in range(2):
+        with pytest.raises(Invalid) as refused:
+            unnamed("li", hold, "k2", " ", "")
+        assert list(refused.value.errors) == ["name", "id_number"]
+        shop.settle_down()
+    assert holds.find(hold.id).state == "held"
+
+
+def test_another_account_s_verified_person_is_not_mine(shop: Shop) -> None:
+    verified(shop, "li", LI)
+    with pytest.raises(Invalid):
+        unnamed("wang", shop.hold("wang"), "k2")
+
+
+@pytest.mark.parametrize(("given", "field"), [((LI[0], ""), "id_number"), (("", LI[1]), "name")])
+def test_one_field_without_the_other_is_a_mistake(shop: Shop, given: tuple[str, str], field: str) -> None:
+    verified(shop, "li", LI)
+    hold = shop.hold("li")
+    with pytest.raises(Invalid) as refused:
+        unnamed("li", hold, "k2", *given)
+    assert list(refused.value.errors) == [field]
+    assert holds.find(hold.id).state == "held"
+
+
+def test_a_verified_minor_still_gets_no_contract_handset(shop: Shop) -> None:
+    verified(shop, "sun", MINOR)
+    bundle = shop.hold("sun", BUNDLE)
+    with pytest.raises(TooYoung):
+        unnamed("sun", bundle, "k2")
+    assert holds.find(bundle.id).state == "held"
+    holds.release(bundle.id, "sun")
+    assert unnamed("sun", shop.hold("sun"), "k3").state == "awaiting_payment"
+
+
+def test_the_same_key_tells_an_order_with_names_from_one_without(shop: Shop) -> None:
+    verified(shop, "li", LI)
+    hold = shop.hold("li")
+    order = unnamed("li", hold, "k2")
+    assert unnamed("li", hold, "k2").id == order.id
+    with pytest.raises(KeyReused):
+        unnamed("li", hold, "k2", *LI)
+
+
+def test_an_id_that_has_its_five_numbers_is_refused_without_being_named_too(shop: Shop) -> None:
+    verified(shop, "wang", WANG)
+    with writing() as session:
+        session.scalars(select(IdQuota)).one().used = settings().max_numbers_per_id
+    with pytest.raises(IdLimitReached):
+        unnamed("wang", shop.hold("wang"), "k2")
+    assert tally() == (40, 0, 0, 0)
 
 
 def test_a_bundle_takes_a_handset_and_costs_its_package_price(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from redis import Redis
 from starlette.testclient import TestClient
 
 from runtime.db import writing
-from storefront import app, staff
+from storefront import accounts, app, staff
 from tests.checkout.shop import DROP, Shop, open_shop
 
 PASSWORD = "a long enough password"
@@ -32,6 +32,12 @@ class Site:
         self.browser.post("/login", data={"phone": phone})
         entered = {"phone": phone, "code": self.shop.code(phone), "next": "/account"}
         assert self.browser.post("/login/code", data=entered).url.path == "/account"
+
+    def account(self) -> str:
+        """The id of the account that is signed in."""
+        identity = accounts._open(self.browser.cookies["sid"])
+        assert identity
+        return identity.account
 
     def staff(self, role: str = "admin") -> None:
         with writing() as session:

@@ -155,8 +155,7 @@ def test_another_shoppers_order_is_not_there(site: Site) -> None:
 
 def test_the_pay_page_hands_stripe_what_it_needs(site: Site) -> None:
     site.sign_in()
-    account = _account(site)
-    order = site.shop.ready(account=account)
+    order = site.shop.ready(account=site.account())
     page = site.browser.get(f"/orders/{order.id}/pay")
     assert 'data-publishable-key="pk_' in page.text
     assert f'data-return-url="http://testserver/orders/{order.id}/paid"' in page.text
@@ -164,11 +163,3 @@ def test_the_pay_page_hands_stripe_what_it_needs(site: Site) -> None:
     assert INLINE.findall(page.text) == []
     site.shop.pay(order)
     assert "Paid. The number is yours" in site.browser.get(f"/orders/{order.id}/paid").text
-
-
-def _account(site: Site) -> str:
-    from storefront import accounts
-
-    identity = accounts._open(site.browser.cookies["sid"])
-    assert identity
-    return identity.account
