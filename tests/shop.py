@@ -1,5 +1,6 @@
 """A whole shop, started as bin/run does, and shoppers who know nothing but its HTTP face."""
 
+import contextlib
 import json
 import os
 import signal
@@ -64,6 +65,8 @@ class Shop:
         return loaded
 
     def start(self) -> None:
+        if self.process and self.process.stdout:
+            self.process.stdout.close()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HAOKA_")}
         env = kept | {"HAOKA_HOME": str(self.home), "HAOKA_PORT": str(self.port)} | self.env
         errors = open(self.home.with_suffix(".log"), "a")  # noqa: SIM115 - the child's
@@ -94,12 +97,13 @@ class Shop:
         def found() -> psutil.Process | None:
             assert self.process
             for child in psutil.Process(self.process.pid).children(recursive=True):
-                line = child.cmdline()
-                ours = "storefront" in line
-                if (name == "redis" and not ours and "redis.sock" in " ".join(line)) or (
-                    ours and line[-1] == name
-                ):
-                    return child
+                with contextlib.suppress(psutil.NoSuchProcess):  # ended since, or not reaped yet
+                    line = child.cmdline()
+                    ours = "storefront" in line
+                    if (ours and name in line) or (
+                        not ours and name == "redis" and "redis.sock" in " ".join(line)
+                    ):
+                        return child
             return None
 
         process: psutil.Process = until(found, seconds=20)

@@ -68,3 +68,21 @@ def test_every_link_between_the_docs_leads_somewhere() -> None:
             target = link.split(")")[0].split("#")[0]
             if target and "://" not in target:
                 assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_code_is_described_with_its_status() -> None:
+    from storefront.problems import STATUS
+
+    described = {}
+    for line in _read("docs/api.md").splitlines():
+        if line.startswith("| `"):
+            codes, status = line.split("|")[1:3]
+            described.update({code.strip().strip("`"): int(status) for code in codes.split(",")})
+    assert described == {code: status for code, status in STATUS.items() if code != "fact"}
+
+
+def test_every_order_state_is_described() -> None:
+    from checkout.moves import MOVES
+
+    text = _read("docs/api.md")
+    assert [state for state in MOVES if f"`{state}`" not in text and state != "created"] == []

@@ -1,6 +1,6 @@
 """Alembic's environment: our metadata, our engine, one transaction."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
@@ -8,7 +8,7 @@ import storefront.tables  # noqa: F401 - all models
 from runtime.db import Base, SealedText, UtcDateTime, engine
 
 
-def plain(kind: str, item: Any, _context: object) -> str | bool:
+def plain(kind: str, item: Any, _context: object) -> str | Literal[False]:
     """Write our column types as what the database sees, so that old migrations never need our code."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from shop import Shop, open_shop
+
+from tests.checkout.shop import Shop, open_shop
 
 
 @pytest.fixture

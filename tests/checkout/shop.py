@@ -73,7 +73,7 @@ class Shop:
         """The newest code the phone has received."""
         outbox.drain("notices")
         answer = httpx2.get(f"{self.twins}/sms", params={"phone": phone}, follow_redirects=True).json()
-        return next(message["code"] for message in answer["messages"] if message["code"])
+        return next(str(message["code"]) for message in answer["messages"] if message["code"])
 
     def sign(self, order: Order) -> Order:
         return contracts.sign(order.id, self.code())

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from shop import DROP, Shop
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,7 @@ from runtime import clock
 from runtime.db import writing
 from runtime.outbox import OutboxRow
 from runtime.redis import hot
+from tests.checkout.shop import DROP, Shop
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import date
 
 import pytest
 from pypdf import PdfReader
-from shop import BUNDLE, LI, Shop, later
 from sqlalchemy import select
 
 from checkout import contracts, orders
@@ -15,6 +14,7 @@ from checkout.models import Contract, Order, Plan
 from kyc.models import VaultRead
 from runtime.db import reading, writing
 from runtime.facts import NotFound, WrongMove
+from tests.checkout.shop import BUNDLE, LI, Shop, later
 
 
 def text_of(order: Order) -> str:

@@ -1,7 +1,6 @@
 """Unpaid orders expire after Stripe was asked, and exactly once, whichever way payment and expiry cross."""
 
 import pytest
-from shop import DROP, Shop, later
 from sqlalchemy import select
 
 from checkout import expiry, orders
@@ -11,6 +10,7 @@ from inventory.facts import Lapsed
 from kyc.models import IdQuota
 from runtime.db import reading, writing
 from runtime.facts import WrongMove
+from tests.checkout.shop import DROP, Shop, later
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Whole journeys at the level of functions: card, cash and bundle to the door, and every way back."""
 
 import pytest
-from shop import BUNDLE, DROP, SKU, Shop, later
 from sqlalchemy import select
 
 from checkout import contracts, delivering, orders, preparing
@@ -15,6 +14,7 @@ from logistics.models import Parcel
 from runtime import outbox
 from runtime.db import reading, writing
 from runtime.facts import NotFound, WrongMove
+from tests.checkout.shop import BUNDLE, DROP, SKU, Shop, later
 
 TO_THE_DOOR = ["allocated", "account_opened", "packed", "shipped", "delivered", "activated"]
 

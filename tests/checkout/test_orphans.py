@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from shop import DROP, Shop
 from sqlalchemy import select
 
 from checkout import claims, orphans
@@ -16,6 +15,7 @@ from inventory.facts import Lapsed
 from runtime.db import reading
 from runtime.ids import derived_id
 from runtime.settings import settings
+from tests.checkout.shop import DROP, Shop
 
 ROOT = Path(__file__).parent.parent.parent
 PLACE = """

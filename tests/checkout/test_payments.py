@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from shop import Shop, later
 from sqlalchemy import select
-from stripe_twin import http
 
 from checkout import expiry, moves, orders, payments, stripe_api
 from checkout.models import Order, Payment
@@ -17,11 +16,13 @@ from runtime import outbox
 from runtime.db import reading, writing
 from runtime.facts import Invalid
 from runtime.settings import settings
+from tests.checkout.shop import Shop, later
+from tests.checkout.stripe_twin import http
 
 BACK = "http://testserver/orders/1"
 
 
-def ready(shop: Shop, method: str = "card", **more: str) -> Order:
+def ready(shop: Shop, method: str = "card", **more: Any) -> Order:
     order = shop.place(payment=method, **more)
     shop.settle_down()
     return shop.sign(order)

@@ -1,9 +1,6 @@
 """Refunds: once, whole, through every lost reply; what was never paid or has left the house stays as it is."""
 
 import pytest
-from shop import Shop, later
-from stripe_twin import http
-from test_payments import BACK, at_once, at_stripe, pay_by_card, ready
 
 from checkout import orders, payments, refunds, stripe_api
 from checkout.models import Order, Payment, Refund
@@ -11,6 +8,9 @@ from runtime import outbox
 from runtime.db import reading
 from runtime.facts import WrongMove
 from runtime.settings import settings
+from tests.checkout.shop import Shop, later
+from tests.checkout.stripe_twin import http
+from tests.checkout.test_payments import BACK, at_once, at_stripe, pay_by_card, ready
 
 ZHAO = "ops:zhao"
 

@@ -7,7 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 import stripe
-from stripe_twin import KEY, PUBLISHABLE, Twin, http, running
+
+from tests.checkout.stripe_twin import KEY, PUBLISHABLE, Twin, http, running
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +110,11 @@ def test_three_d_secure_waits_for_the_shopper(twin: Twin, word: str, status: str
 @pytest.mark.parametrize("method", ["alipay", "wechat_pay"])
 def test_wallet_pays_on_a_page_of_its_own(twin: Twin, method: str) -> None:
     api = twin.client().v1.payment_intents
-    made = api.create({"amount": 100, "currency": "cny", "payment_method_types": [method]})  # type: ignore[list-item]
+    made = api.create({"amount": 100, "currency": "cny", "payment_method_types": [method]})  # type: ignore[typeddict-unknown-key]
     intent = api.confirm(
         made.id,
         {
-            "payment_method_data": {"type": method},  # type: ignore[typeddict-item]
+            "payment_method_data": {"type": method},
             "payment_method_options": {"wechat_pay": {"client": "web"}},
             "return_url": "http://shop.test/back",
         },

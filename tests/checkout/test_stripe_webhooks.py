@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import stripe
-from stripe_twin import SECRET, Twin, eventually, http, running
+
+from tests.checkout.stripe_twin import SECRET, Twin, eventually, http, running
 
 
 @pytest.fixture

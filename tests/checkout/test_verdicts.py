@@ -1,6 +1,5 @@
 """Verdicts of the identity service: matched goes on to paying, anything else gives the number back, once."""
 
-from shop import DROP, LI, WU, ZHOU, Shop
 from sqlalchemy import select
 
 from checkout import news, orders
@@ -10,6 +9,7 @@ from kyc import cases
 from kyc.models import IdQuota, VerificationCase
 from runtime import outbox
 from runtime.db import reading, writing
+from tests.checkout.shop import DROP, LI, WU, ZHOU, Shop
 
 
 def used() -> dict[int, int]:

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from shop import CARD, DROP, Shop, later, open_shop
 from sqlalchemy import event as sql_event
 from sqlalchemy import func, insert, select
-from stripe_twin import http
 
 from checkout import expiry, moves, orders, payments, stripe_api, webhooks
 from checkout.models import Contract, Order, Payment, Refund, StripeEvent
@@ -24,6 +22,8 @@ from runtime import clock, log, outbox
 from runtime.db import dispose, engine, reading, writing
 from runtime.facts import Forbidden
 from runtime.settings import settings
+from tests.checkout.shop import CARD, DROP, Shop, later, open_shop
+from tests.checkout.stripe_twin import http
 
 BACK = "http://testserver/orders/1"
 HELD = ("theirs", "lost", "expired")

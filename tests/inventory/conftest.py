@@ -2,7 +2,8 @@
 
 import pytest
 from redis import Redis
-from small_drop import Make, make_drop
+
+from tests.inventory.small_drop import Make, make_drop
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from redis import Redis
-from small_drop import Make, held
 
 from inventory import audit, drops, holds, verbs
 from inventory.facts import Lapsed, LimitReached, Ordered, SoldOut, Taken
 from runtime.redis import hot
+from tests.inventory.small_drop import Make, held
 
 ACCOUNTS = st.sampled_from(["li", "wang", "zhang", "chen"])
 NUMBERS = st.integers(0, 3)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from small_drop import OPS, Make, add_numbers, held, ordinary, reload
 from sqlalchemy import func, select
 
 from inventory import audit, drops, holds, journal, numbers, stock, units, verbs
@@ -16,6 +15,7 @@ from inventory.stock import LiveOrder
 from runtime import clock, outbox
 from runtime.db import reading, writing
 from runtime.facts import Invalid, NotFound, WrongMove
+from tests.inventory.small_drop import OPS, Make, add_numbers, held, ordinary, reload
 
 VERBS = {
     "scheduled": drops.schedule,

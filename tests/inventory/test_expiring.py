@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 from redis import Redis
-from small_drop import OPS, Make, assert_conserved, held, lapse
 
 from inventory import drops, expire, holds, verbs
 from runtime.db import writing
+from tests.inventory.small_drop import OPS, Make, assert_conserved, held, lapse
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from itertools import permutations
 
 import pytest
 from redis import Redis
-from small_drop import Make, assert_conserved, held, hold, in_own_loop, lapse
 
 from inventory import audit, drops, holds, verbs
 from inventory.facts import Lapsed, LimitReached, Ordered, Taken
+from tests.inventory.small_drop import Make, assert_conserved, held, hold, in_own_loop, lapse
 
 
 def outcome(call: Callable[[], object]) -> str:

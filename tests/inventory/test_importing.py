@@ -4,13 +4,13 @@ import gzip
 from pathlib import Path
 
 import pytest
-from small_drop import ordinary
 
 from inventory import importing, numbers
 from inventory.models import Number
 from inventory.rows import ENCODING, BadRow
 from runtime.db import reading
 from runtime.facts import Invalid
+from tests.inventory.small_drop import ordinary
 
 pytestmark = pytest.mark.usefixtures("db")
 

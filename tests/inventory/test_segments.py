@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from segments_oracle import TARGET, as_text, unicom_segments
 
 from inventory import regions, segments
 from runtime.facts import Invalid
+from tests.inventory.segments_oracle import TARGET, as_text, unicom_segments
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from small_drop import OPS, Make, add_numbers, held, lapse, ordinary
 
 from inventory import drops, holds, patterns, shelf
 from inventory.stacks import Stack
 from runtime import clock
 from runtime.db import writing
 from runtime.facts import NotFound
+from tests.inventory.small_drop import OPS, Make, add_numbers, held, lapse, ordinary
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from small_drop import Make, held
 
 from inventory import audit, holds, verbs
+from tests.inventory.small_drop import Make, held
 
 Orders = dict[str, tuple[str, str]]
 

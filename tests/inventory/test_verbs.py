@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from redis import Redis
-from small_drop import OPS, Make, assert_conserved, held, hold, lapse
 
 from inventory import drops, holds, verbs
 from inventory.facts import (
@@ -23,6 +22,7 @@ from inventory.holds import Claimed
 from runtime import clock
 from runtime.db import writing
 from runtime.facts import NotFound
+from tests.inventory.small_drop import OPS, Make, assert_conserved, held, hold, lapse
 
 
 def places(drop: str) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import browser as steps
-from tests.shop import Shop, Shopper
+from tests.shop import Shop, Shopper, until
 
 pytestmark = [
     pytest.mark.browser,
@@ -47,7 +47,7 @@ def test_from_pick_to_paid_by_card_on_a_phone(shop: Shop, chromium: Browser) -> 
     order = steps.pick_and_order(page, shop, payment="card", phone="13700000001", person=LI, show=_nothing)
     steps.sign(page, shop, order, "13700000001", but_not="")
     steps.pay_by_card(page)
-    steps.until(lambda: _state(shop, page, order) == "packed", seconds=60, every=0.3)
+    until(lambda: _state(shop, page, order) == "packed", seconds=60, every=0.3)
     assert wrong == []
     assert LI[1] not in page.content()
     context.close()
@@ -59,7 +59,7 @@ def test_without_javascript_by_cash_on_delivery(shop: Shop, chromium: Browser) -
     steps.sign_in(page, shop, "13700000002")
     order = steps.pick_and_order(page, shop, payment="cod", phone="13700000002", person=HAN, show=_nothing)
     steps.sign(page, shop, order, "13700000002", but_not="")
-    steps.until(lambda: _state(shop, page, order) == "packed", seconds=60, every=0.3)
+    until(lambda: _state(shop, page, order) == "packed", seconds=60, every=0.3)
     page.goto(f"{shop.base}/account")
     expect(page.locator(f"a[href='/orders/{order}']").first).to_be_visible()
     context.close()

@@ -1,0 +1,1 @@
+"""Load tests: people with names, who know nothing of the shop but its HTTP face."""
