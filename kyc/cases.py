@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from kyc import identity, vault
@@ -104,7 +104,8 @@ def _remember(session: Session, key: str, outcome: Outcome) -> None:
 def _decide(session: Session, case_id: str, outcome: Outcome, *, by: str, reason: str = "") -> bool:
     """Close a case and tell the person's row; False when it was closed before."""
     at = clock.now()
-    person_id = _move(session, case_id, outcome, decided_by=by, reason=reason, decided_at=at)
+    why = {"reason": reason} if reason else {}  # what ops wrote when they asked again is kept
+    person_id = _move(session, case_id, outcome, decided_by=by, decided_at=at, **why)
     if person_id is None:
         return False
     values: dict[str, object] = {"state": "refused", "refusal": REFUSALS[outcome], "decided_at": at}
@@ -143,37 +144,43 @@ def take_news(session: Session, limit: int = 100) -> list[CaseNews]:
 
 def for_review(session: Session, limit: int = 100) -> list[VerificationCase]:
     """Cases that wait for ops: the service gave no verdict in all its tries, or one is long overdue."""
-    overdue = VerificationCase.state.in_(("new", "submitted")) & (
-        VerificationCase.opened_at < clock.now() - LATE
-    )
-    return list(
-        session.scalars(
-            select(VerificationCase)
-            .where(or_(VerificationCase.state == "error", overdue))
-            .order_by(VerificationCase.opened_at)
-            .limit(limit)
-        )
-    )
+    oldest = select(VerificationCase).where(_waits()).order_by(VerificationCase.opened_at)
+    return list(session.scalars(oldest.limit(limit)))
+
+
+def waiting(session: Session) -> int:
+    """How many cases wait for ops."""
+    return session.scalar(select(func.count()).select_from(VerificationCase).where(_waits())) or 0
+
+
+def _waits() -> ColumnElement[bool]:
+    late = VerificationCase.opened_at < clock.now() - LATE
+    overdue = and_(VerificationCase.state.in_(("new", "submitted")), late)
+    # No undecided case was news; saying so lets the index of news find the few among all that were.
+    return and_(VerificationCase.news_at.is_(None), or_(VerificationCase.state == "error", overdue))
+
+
+def find(session: Session, case_id: str) -> VerificationCase:
+    """Raises NotFound."""
+    case = session.get(VerificationCase, case_id)
+    if case is None:
+        raise NotFound
+    return case
 
 
 def review(session: Session, case_id: str, outcome: Outcome, *, actor: str, reason: str) -> None:
     """Ops decides a case that has no verdict, having seen the document. Raises NotFound, WrongMove."""
     if outcome not in OUTCOMES or not reason.strip():
         raise WrongMove(N_("A review needs a verdict and a reason."))
-    _existing(session, case_id)
+    find(session, case_id)
     if not _decide(session, case_id, outcome, by=f"{vault.STAFF}{actor}", reason=reason):
         raise WrongMove(N_("This case is decided."))
 
 
-def ask_again(session: Session, case_id: str, *, actor: str) -> None:
-    """Ops sends a case in `error` to the service again. Raises NotFound, WrongMove."""
-    _existing(session, case_id)
-    if _move(session, case_id, "new") is None:
+def ask_again(session: Session, case_id: str, *, actor: str, reason: str) -> None:
+    """Ops sends a case in `error` to the service again; it counts as opened now. Raises NotFound, WrongMove."""
+    find(session, case_id)
+    if _move(session, case_id, "new", reason=reason, opened_at=clock.now()) is None:
         raise WrongMove(N_("Only a case that waits for review can be asked again."))
     outbox.add(session, "kyc.verify", case_id)
     log.info("kyc.asked_again", case=case_id, actor=actor)
-
-
-def _existing(session: Session, case_id: str) -> None:
-    if session.get(VerificationCase, case_id) is None:
-        raise NotFound

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from checkout import webhooks
 from inventory import shelf
 from logistics import partner_api
-from runtime import api
+from runtime import api, redis
 from runtime.facts import Fact
 from runtime.log import log
 from storefront import (
@@ -28,6 +28,7 @@ from storefront import (
     api_orders,
     metrics,
     ops_drops,
+    ops_identity,
     ops_manifests,
     ops_orders,
     ops_session,
@@ -83,6 +84,7 @@ def table() -> list[BaseRoute]:
         *ops_drops.routes,
         *ops_orders.routes,
         *ops_manifests.routes,
+        *ops_identity.routes,
         *sandbox_proxy.routes,
     ]
 
@@ -120,6 +122,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             await watcher
         shelf.stop()
         await sandbox_proxy.close()
+        await redis.close_async()
 
 
 async def _watch_revoked() -> None:

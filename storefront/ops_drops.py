@@ -12,6 +12,7 @@ from checkout import audit as auditing
 from checkout import offers, orders
 from inventory import drops, tallies
 from inventory.models import Drop
+from kyc import cases
 from runtime import clock, outbox, ticker
 from runtime.db import reading, writing
 from runtime.facts import N_, Fact, Invalid, Unavailable
@@ -190,12 +191,13 @@ _NONE: dict[str, Any] = {"counts": dict.fromkeys(TALLY, 0), "shares": dict.fromk
 
 
 def _alarms(session: Session, dead: int) -> list[dict[str, Any]]:
-    """What must not be: work that failed for good, work left lying, a clock that does not tick."""
+    """What must not be: work that failed for good or lies, people nobody could check, a clock that stands."""
     lying = outbox.due_queues(older_than=_LATE)
     lease = session.get(ticker.Lease, "clock")
     ticking = lease is not None and lease.until > clock.now() - timedelta(seconds=5)
+    unchecked = cases.waiting(session)
     _ = i18n.gettext
-    return [
+    alarms: list[dict[str, Any]] = [
         {"name": _("Failed for good"), "value": dead, "bad": dead > 0, "text": ""},
         {
             "name": _("Left lying over a minute"),
@@ -204,12 +206,20 @@ def _alarms(session: Session, dead: int) -> list[dict[str, Any]]:
             "text": ", ".join(sorted(lying)),
         },
         {
+            "name": _("Identity cases waiting"),
+            "value": unchecked,
+            "bad": unchecked > 0,
+            "text": _("The identity service gave no verdict; a person must.") if unchecked else "",
+            "link": "/ops/identity",
+        },
+        {
             "name": _("Clock"),
             "value": _("ticks") if ticking else _("stands still"),
             "bad": not ticking,
             "text": "" if ticking else _("Holds do not expire and manifests are not cut."),
         },
     ]
+    return [{"link": "", **alarm} for alarm in alarms]
 
 
 def _as_of() -> str:

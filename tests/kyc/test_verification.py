@@ -158,24 +158,25 @@ def test_ops_asks_the_service_again(db: None, twins: str) -> None:
     person = enrol(*LI)
     with writing() as session:
         with pytest.raises(WrongMove):
-            cases.ask_again(session, the_case().id, actor="zhao")
+            cases.ask_again(session, the_case().id, actor="zhao", reason="it is back")
         with pytest.raises(NotFound):
-            cases.ask_again(session, "case_none", actor="zhao")
+            cases.ask_again(session, "case_none", actor="zhao", reason="it is back")
     cases._give_up(the_case().id)
     assert outbox.drain("checks") == 1  # the first row finds the case waiting for a person
     assert the_case().state == "error"
     with writing() as session:
-        cases.ask_again(session, the_case().id, actor="zhao")
+        cases.ask_again(session, the_case().id, actor="zhao", reason="it is back")
     outbox.drain("checks")
     assert state_of(person.id) == ("verified", "")
+    assert (the_case().decided_by, the_case().reason) == ("service", "it is back")
 
 
 def test_a_case_open_for_long_is_shown_to_ops(db: None) -> None:
     enrol(*LI)
     with reading() as session:
-        assert cases.for_review(session) == []
+        assert (cases.for_review(session), cases.waiting(session)) == ([], 0)
         clock.shift(timedelta(minutes=31))
-        assert len(cases.for_review(session)) == 1
+        assert (len(cases.for_review(session)), cases.waiting(session)) == (1, 1)
 
 
 @pytest.mark.parametrize("word", ["down", "slow"])

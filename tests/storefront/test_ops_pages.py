@@ -23,7 +23,7 @@ def test_strangers_are_sent_to_the_login_and_come_back(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/ops", "/ops/drops/new", f"/ops/drops/{DROP}", "/ops/orders", "/ops/manifests"],
+    ["/ops", "/ops/drops/new", f"/ops/drops/{DROP}", "/ops/orders", "/ops/manifests", "/ops/identity"],
 )
 def test_pages_speak_both_languages_and_hold_nothing_inline(site: Site, path: str) -> None:
     site.staff()

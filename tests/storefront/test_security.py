@@ -197,7 +197,7 @@ def test_staff_is_locked_out_after_five_wrong_passwords(shop: TestClient) -> Non
     assert staff.log_in("zhao", "a long password")[0].login == "zhao"
 
 
-OPS = ["/ops", "/ops/drops/new", "/ops/orders", "/ops/manifests"]
+OPS = ["/ops", "/ops/drops/new", "/ops/orders", "/ops/manifests", "/ops/identity"]
 
 
 @pytest.mark.parametrize("path", OPS)
