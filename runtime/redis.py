@@ -64,6 +64,12 @@ def hot_async() -> redis.asyncio.Redis:
     return found
 
 
+async def close_async() -> None:
+    """Close the running loop's client, before the loop ends."""
+    if found := _async_clients.pop(asyncio.get_running_loop(), None):
+        await found.aclose()
+
+
 def blocking() -> redis.Redis:
     """A client for reads that wait (XREAD BLOCK); its timeout is the caller's BLOCK."""
     return _sync(

@@ -59,9 +59,9 @@ def redis(redis_process: None) -> Redis:
 @pytest.fixture(scope="session")
 def schema() -> None:
     """All tables, made by the migrations, on whichever database the run is for."""
-    import storefront.tables  # noqa: F401
+    from storefront.migrating import upgrade
 
-    database.Base.metadata.create_all(database.engine())
+    upgrade()
 
 
 @pytest.fixture

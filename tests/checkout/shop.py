@@ -1,6 +1,5 @@
 """A small shop for tests: 40 numbers of Beijing, a handset with a contract, and people who buy."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from logistics.scans import Seen
 from runtime import clock, outbox
 from runtime.db import reading, writing
 from runtime.redis import hot_async
+from tests.loops import in_own_loop
 
 assert jobs  # registered
 DROP = "round-1"
@@ -41,7 +41,7 @@ class Shop:
     twins: str
 
     def hold(self, account: str, offer: str = CARD, number: str = "") -> holds.Hold:
-        return asyncio.run(_hold(account, offer, number))
+        return in_own_loop(_hold(account, offer, number))
 
     def place(
         self,

@@ -1,6 +1,5 @@
 """Placing an order: checked first, claimed once, inserted once, whatever is repeated or at once."""
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from runtime.facts import Invalid, NotFound
 from runtime.redis import hot, hot_async
 from runtime.settings import settings
 from tests.checkout.shop import BUNDLE, CARD, DROP, HOME, LI, MINOR, SKU, WANG, ZHOU, Shop
+from tests.loops import in_own_loop
 
 
 def tally() -> tuple[int, int, int, int]:
@@ -241,7 +241,7 @@ def test_a_bundle_takes_a_handset_and_costs_its_package_price(shop: Shop) -> Non
 
 def test_a_bundle_whose_handset_was_not_held_is_refused(shop: Shop) -> None:
     token = holds.new_token(DROP, "li")
-    held = asyncio.run(hold_without_handset(token))
+    held = in_own_loop(hold_without_handset(token))
     with pytest.raises(prices.WrongStock):
         shop.place(hold=held.id)
     assert holds.find(held.id).state == "held"

@@ -1,6 +1,5 @@
 """Webhooks: what is let in, what is answered when, and every order and doubling of an order's five events."""
 
-import asyncio
 import hashlib
 import hmac
 import itertools
@@ -24,6 +23,7 @@ from runtime.facts import Forbidden
 from runtime.settings import settings
 from tests.checkout.shop import CARD, DROP, Shop, later, open_shop
 from tests.checkout.stripe_twin import http
+from tests.loops import in_own_loop
 
 BACK = "http://testserver/orders/1"
 HELD = ("theirs", "lost", "expired")
@@ -244,7 +244,7 @@ class World:
 def _another(mould: Order, paper: Contract, place: int, method: str) -> str:
     """One more signed order like the first, with a number of its own really held and claimed."""
     account, order_id = f"buyer{place}", f"ord_history{place}"
-    held = asyncio.run(holds.hold(DROP, token=holds.new_token(DROP, account), account=account, offer=CARD))
+    held = in_own_loop(holds.hold(DROP, token=holds.new_token(DROP, account), account=account, offer=CARD))
     holds.claim(held.id, account=account, order_id=order_id, person=f"person{place}")
     own = {"id": order_id, "account": account, "key": "k", "hold_id": held.id, "number": held.number}
     with writing() as session:

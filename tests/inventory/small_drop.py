@@ -1,9 +1,8 @@
 """A small drop on real SQL and real Redis, and what tests do with it."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from redis import Redis
 
@@ -13,9 +12,8 @@ from inventory.models import Drop, Number
 from inventory.segments import of_city
 from runtime import clock
 from runtime.db import insert_new, writing
-from runtime.redis import hot_async
+from tests.loops import in_own_loop as in_own_loop
 
-T = TypeVar("T")
 OPS = {"actor": "zhao", "reason": "test"}
 
 
@@ -84,18 +82,6 @@ async def hold(drop: str, account: str, number: str = "", key: str | None = None
 
 def held(drop: str, account: str, number: str = "", **more: Any) -> Hold:
     return in_own_loop(hold(drop, account, number, **more))
-
-
-def in_own_loop(call: Coroutine[Any, Any, T]) -> T:
-    """Run it in a loop of its own, and close that loop's connections to Redis."""
-
-    async def closing() -> T:
-        try:
-            return await call
-        finally:
-            await hot_async().aclose()
-
-    return asyncio.run(closing())
 
 
 def lapse(redis: Redis, drop: str) -> None:
