@@ -16,7 +16,7 @@ from runtime.log import log
 QUEUES = ("checks", "money", "papers", "dispatch", "notices")
 BACKOFF = (1, 5, 20, 60, 300, 900, 3600)  # seconds after the first, second, ... failure
 TRIES = 8
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=40)  # longer than a batch of four takes, each with an outside call
 
 Handler = Callable[[str], None]
 _handlers: dict[str, tuple[str, Handler]] = {}
@@ -144,7 +144,7 @@ def _due(before: datetime) -> Select[OutboxRow]:
     return select(OutboxRow).where(OutboxRow.state == "due", OutboxRow.due_at <= before)
 
 
-def _take(queue: str, batch: int = 8) -> list[tuple[str, str, str, int]]:
+def _take(queue: str, batch: int = 4) -> list[tuple[str, str, str, int]]:
     """Lease some due rows. The conditional UPDATE decides between two workers that saw the same row."""
     at = clock.now()
     with reading() as session:

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.postgres import create_database
+
 _HOME = Path(tempfile.mkdtemp(prefix="haoka-test-"))
 os.environ.update(
     {"HAOKA_HOME": str(_HOME), "HAOKA_PUBLIC_URL": "http://testserver", "HAOKA_LOG_LEVEL": "WARNING"}
 )
-_DATABASE = os.environ.get("HAOKA_TEST_DATABASE_URL", "")
-if _DATABASE:
-    os.environ["HAOKA_DATABASE_URL"] = _DATABASE
+_SERVER = os.environ.get("HAOKA_TEST_DATABASE_URL", "")
+if _SERVER:  # every test process has a database of its own
+    os.environ["HAOKA_DATABASE_URL"] = create_database(_SERVER, f"suite_{os.getpid()}")
 
 from runtime import clock, log, redis_server  # noqa: E402
 from runtime import db as database  # noqa: E402

@@ -1,6 +1,6 @@
 """`python -m tests.postgres COMMAND...`: runs a command with a PostgreSQL of its own, started here and stopped after.
 
-The command finds it as HAOKA_TEST_DATABASE_URL (the suite) and HAOKA_DATABASE_URL (a shop)."""
+The command finds it as HAOKA_TEST_DATABASE_URL; each test process and each shop makes a database of its own in it."""
 
 import os
 import subprocess
@@ -29,9 +29,20 @@ def server() -> Iterator[str]:
                 started.cleanup()
 
 
+def create_database(server_url: str, name: str) -> str:
+    """A new database on a server; gives its URL."""
+    from sqlalchemy import create_engine, make_url, text
+
+    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
 def main() -> int:
     with server() as url:
-        given = {"HAOKA_TEST_DATABASE_URL": url, "HAOKA_DATABASE_URL": url}
+        given = {"HAOKA_TEST_DATABASE_URL": url}
         return subprocess.run(sys.argv[1:], env=os.environ | given, check=False).returncode
 
 

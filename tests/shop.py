@@ -20,6 +20,7 @@ import httpx2
 import psutil
 
 from kyc.id_number import made_up
+from tests.postgres import create_database
 
 ROOT = Path(__file__).parent.parent
 
@@ -262,11 +263,4 @@ def _own_database() -> dict[str, str]:
     url = os.environ.get("HAOKA_TEST_DATABASE_URL", "")
     if not url:
         return {}
-    from sqlalchemy import create_engine, make_url, text
-
-    name = f"shop_{free_port()}"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return {"HAOKA_DATABASE_URL": make_url(url).set(database=name).render_as_string(hide_password=False)}
+    return {"HAOKA_DATABASE_URL": create_database(url, f"shop_{free_port()}")}
