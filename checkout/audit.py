@@ -50,7 +50,7 @@ def audit(drop_id: str) -> AuditReport:
         dead = len(outbox.dead(session))
     if dead:
         differences.append(f"outbox: {dead} dead letters wait for ops")
-    told = {order.id: (order.number, _in_redis(order)) for order in orders}
+    told = {order.id: (order.number, in_redis(order)) for order in orders}
     counted = stock.journal_audit(drop_id, told)
     live = sum(order.live for order in orders)
     lines = [
@@ -61,7 +61,7 @@ def audit(drop_id: str) -> AuditReport:
     return AuditReport(lines, [*counted.differences, *differences])
 
 
-def _in_redis(order: Order) -> str:
+def in_redis(order: Order) -> str:
     """What Redis should say of an order: paid, ordered, or returned."""
     if not order.live:
         return "returned"

@@ -54,6 +54,9 @@ class Settings:
     min_age_bundle: int = _setting(18, "Youngest buyer of a contract handset, in years.")
     code_seconds: int = _setting(300, "How long a code sent by SMS is valid, in seconds.")
     codes_per_address: int = _setting(30, "Login codes one client address may ask for in an hour.")
+    cooling_days: int = _setting(
+        30, "How long a number that came back rests before it is sold again, in days."
+    )
     manifest_seconds: int = _setting(60, "How often manifests are cut, in seconds.")
     orphan_seconds: int = _setting(
         60, "Age at which a claimed number without an order is given back, seconds."

@@ -259,6 +259,19 @@ def audit(drop_id: str) -> None:
     sys.exit(0 if report.clean else 1)
 
 
+@main.command()
+@click.argument("drop_id")
+def rebuild(drop_id: str) -> None:
+    """Load a drop again whose Redis lost its data: live orders keep their numbers. Refused over a live drop."""
+    from checkout import rebuilding
+
+    refused = rebuilding.rebuild(drop_id)
+    for order in refused:
+        click.echo(f"{order}: its number was not there to give")
+    click.echo(f"{drop_id} is loaded again; now run: haoka audit {drop_id}")
+    sys.exit(1 if refused else 0)
+
+
 @main.group()
 def partner() -> None:
     """Courier partners."""

@@ -1,10 +1,13 @@
 """The schedule: every piece of periodic work and its period, in one place."""
 
+from datetime import timedelta
+
 from checkout import expiry, news, orphans, payments
-from inventory import drops, expire
+from inventory import drops, expire, numbers
 from kyc import retention
 from logistics import manifests
 from runtime import jobs
+from runtime.db import writing
 from runtime.settings import settings
 from runtime.ticker import Tick
 
@@ -21,4 +24,11 @@ def schedule() -> list[Tick]:
         Tick("give back orphans", max(2, settings().orphan_seconds / 4), orphans.tick),
         Tick("cut manifests", settings().manifest_seconds, manifests.tick),
         Tick("forget personal data", 300, retention.tick),
+        Tick("thaw numbers", 600, thaw),
     ]
+
+
+def thaw() -> None:
+    """Numbers that came back from the road and have rested long enough are stock again."""
+    with writing() as session:
+        numbers.thaw(session, timedelta(days=settings().cooling_days))
