@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from runtime import clock
 from runtime.db import Base, UtcDateTime, reading, writing
+from runtime.facts import Unavailable
 from runtime.ids import new_id
 from runtime.log import log
 
@@ -56,7 +57,7 @@ class NotYet(Exception):
 def handles(job: str, *, queue: str, on_death: Handler | None = None) -> Callable[[Handler], Handler]:
     """Register the function that does a job. Only registered functions can ever run.
 
-    `on_death` is called with the row's ref after the last try failed."""
+    `on_death` is called with the row's ref after the last try failed; may be called twice."""
     assert queue in QUEUES, queue
 
     def register(handler: Handler) -> Handler:
@@ -93,6 +94,8 @@ def wake_with(wake: Callable[[str], None]) -> None:
 
 @event.listens_for(Session, "after_commit")
 def _wake_after_commit(session: Session) -> None:
+    if session.in_nested_transaction():
+        return  # only a savepoint: nobody else can see the work yet
     for queue in session.info.pop("wake", ()):
         for wake in _wake:
             wake(queue)
@@ -100,7 +103,8 @@ def _wake_after_commit(session: Session) -> None:
 
 @event.listens_for(Session, "after_rollback")
 def _forget_after_rollback(session: Session) -> None:
-    session.info.pop("wake", None)
+    if not session.in_nested_transaction():
+        session.info.pop("wake", None)
 
 
 def drain(queue: str, *, limit: int = 10_000) -> int:
@@ -141,7 +145,10 @@ def dead(session: Session, limit: int = 100) -> list[OutboxRow]:
 
 
 def _due(before: datetime) -> Select[OutboxRow]:
-    return select(OutboxRow).where(OutboxRow.state == "due", OutboxRow.due_at <= before)
+    """Naming the queues lets the index find what is due among all that was ever done."""
+    return select(OutboxRow).where(
+        OutboxRow.queue.in_(QUEUES), OutboxRow.state == "due", OutboxRow.due_at <= before
+    )
 
 
 def _take(queue: str, batch: int = 4) -> list[tuple[str, str, str, int]]:
@@ -152,7 +159,7 @@ def _take(queue: str, batch: int = 4) -> list[tuple[str, str, str, int]]:
             _due(at)
             .where(OutboxRow.queue == queue)
             .with_only_columns(OutboxRow.id, OutboxRow.due_at)
-            .order_by(OutboxRow.due_at)
+            .order_by(OutboxRow.due_at, OutboxRow.id)
             .limit(batch)
         ).all()
     if not seen:
@@ -176,14 +183,18 @@ def _run(row_id: str, job: str, ref: str, tries: int) -> None:
         handler(ref)
     except NotYet as later:
         _put_back(row_id, later.seconds, tries - 1, "")
+    except Unavailable as away:
+        # What the work stands on is away. However long that lasts, waiting for it is no failure of the work's.
+        log.warning("outbox.waits", job=job, ref=ref, error=_brief(away))
+        _put_back(row_id, away.retry_after, tries - 1, _brief(away))
     except Exception as error:
         # The one place that may catch everything: whatever went wrong, the row tells it and is tried again.
         if tries >= TRIES:
             log.error("outbox.dead", job=job, ref=ref, error=_brief(error))
-            with writing() as session:
-                _set(session, row_id, state="dead", error=_brief(error))
             if job in _on_death:
                 _on_death[job](ref)
+            with writing() as session:
+                _set(session, row_id, state="dead", error=_brief(error))
         else:
             log.warning("outbox.failed", job=job, ref=ref, tries=tries, error=_brief(error))
             _put_back(row_id, BACKOFF[tries - 1], tries, _brief(error))

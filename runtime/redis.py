@@ -70,16 +70,9 @@ async def close_async() -> None:
         await found.aclose()
 
 
-def blocking() -> redis.Redis:
-    """A client for reads that wait (XREAD BLOCK); its timeout is the caller's BLOCK."""
-    return _sync(
-        settings().redis_url, **{**_HOT, "socket_timeout": None, "socket_connect_timeout": 2, "protocol": 3}
-    )
-
-
 def queue() -> redis.Redis:
-    """The job queue's Redis; RQ wants raw bytes."""
-    return _sync(settings().queue_redis_url, socket_connect_timeout=2, protocol=2)
+    """The job queue's Redis; RQ wants raw bytes, and in a worker it waits longer than this for its jobs."""
+    return _sync(settings().queue_redis_url, socket_timeout=1, socket_connect_timeout=1, protocol=2)
 
 
 def forget() -> None:
@@ -126,8 +119,10 @@ class Verb:
 
 
 def _unavailable_or_bug(error: ResponseError) -> Exception:
-    """A server that loads its files, lost its disk or is full refuses writes: that is weather, not a bug."""
-    if str(error).split(" ")[0] in {
+    """A server that loads its files, lost its disk or is full refuses writes: that is weather, not a bug.
+
+    The library cuts the words it knows off the text and keeps them as the status code."""
+    if (error.status_code or str(error).split(" ")[0]) in {
         "LOADING",
         "MISCONF",
         "OOM",

@@ -38,13 +38,16 @@ class Tick:
 
 
 def take_lease(name: str, holder: str) -> bool:
-    """Take or renew a lease; the conditional UPDATE decides between two that try at once."""
+    """Take or renew a lease; the conditional UPDATE decides between two that try at once.
+
+    One that lasts longer than any lease was written before the clock was set back, and counts as over."""
     at = clock.now()
     with writing() as session:
         insert_new(session, Lease, [{"name": name, "holder": "", "until": at - _LEASE}])
         taken = session.execute(
             update(Lease)
-            .where(Lease.name == name, (Lease.holder == holder) | (Lease.until < at))
+            .where(Lease.name == name)
+            .where((Lease.holder == holder) | (Lease.until < at) | (Lease.until > at + 4 * _LEASE))
             .values(holder=holder, until=at + _LEASE)
             .returning(Lease.name)
         ).first()
