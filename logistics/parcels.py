@@ -148,7 +148,9 @@ def cancel(session: Session, order_id: str) -> bool:
     parcel = of_order(session, order_id)
     if parcel is None or parcel.state == "cancelled":
         return True
-    if move(session, parcel, "cancelled"):
+    if (
+        move(session, parcel, "cancelled") or parcel.state == "cancelled"
+    ):  # by another, between look and UPDATE
         return True
     session.execute(
         update(Parcel)

@@ -137,7 +137,8 @@ class Shop:
             self.settle_down()
 
     def clean(self) -> bool:
-        assert audit.audit(DROP).differences == []
+        differences = audit.audit(DROP).differences
+        assert differences == [], differences
         return True
 
 
