@@ -11,10 +11,10 @@ from checkout import orders, settling, stripe_api
 from checkout.models import Order, Payment
 from checkout.orders import NotSigned as NotSigned
 from checkout.orders import PaidTooLate as PaidTooLate
-from checkout.stripe_api import Intent, NotNow, StoredError
+from checkout.stripe_api import Intent, NotNow, Refused, StoredError
 from checkout.stripe_api import PaymentDeclined as PaymentDeclined
 from checkout.stripe_api import PaymentsUnavailable as PaymentsUnavailable
-from runtime import clock
+from runtime import clock, outbox
 from runtime.crash import point
 from runtime.db import reading, writing
 from runtime.facts import N_, Invalid, WrongMove
@@ -65,6 +65,8 @@ def start(order_id: str, method: str, return_url: str) -> PaymentStart:
         state = reconcile(current.id)
         if state in ("processing", "authorised", "succeeded"):
             raise AlreadyPaying(state=state, wanted="pending")
+        if current.method == method and _payment(current.id).problem == "refused":
+            raise PaymentDeclined(reason="refused")
         if state == "pending" and current.method != method:
             state = settling.end(_payment(current.id), "method_changed")
             if state in ("processing", "authorised", "succeeded"):
@@ -136,7 +138,8 @@ def settle_or_void(order_id: str) -> str:
 
 
 def tick() -> None:
-    """Ask Stripe about payments that have been open for a while: webhooks get lost."""
+    """Have Stripe asked about payments that have been open for a while: webhooks get lost. The asking is a
+    worker's, since a slow Stripe must not keep the clock from ending holds."""
     due = select(Payment.id, Payment.ask_at, Payment.created_at).where(
         Payment.state.in_(settling.OPEN), Payment.method.in_(METHODS), Payment.ask_at <= clock.now()
     )
@@ -144,20 +147,19 @@ def tick() -> None:
         rows = session.execute(due.order_by(Payment.ask_at).limit(_BATCH)).all()
     for payment_id, ask_at, created_at in rows:
         wait = min(max(clock.now() - created_at, ASK_FIRST), ASK_LAST)
+        claim = update(Payment).where(Payment.id == payment_id, Payment.ask_at == ask_at)
         with writing() as session:
             # Of two clocks that saw the row one claims it.
-            claimed = session.scalars(
-                update(Payment)
-                .where(Payment.id == payment_id, Payment.ask_at == ask_at)
-                .values(ask_at=clock.now() + wait)
-                .returning(Payment.id)
-            ).all()
-        if claimed:
-            try:
-                reconcile(payment_id)
-            except PaymentsUnavailable:
-                log.warning("payment.poll_stopped", payment=payment_id)
-                return
+            if session.scalar(claim.values(ask_at=clock.now() + wait).returning(Payment.id)):
+                outbox.add(session, "payment.ask", payment_id)
+
+
+def ask(payment_id: str) -> None:
+    """One question of the poller's: without an answer its next turn asks again."""
+    try:
+        reconcile(payment_id)
+    except PaymentsUnavailable:
+        log.warning("payment.unanswered", payment=payment_id)
 
 
 def _begin(order_id: str, method: str) -> Payment | None:
@@ -194,6 +196,7 @@ def _adopt(payment: Payment) -> bool:
     is none, and the attempt has failed."""
     assert payment.minted_at is not None
     intent: Intent | None
+    problem = "not_created"
     try:
         if clock.now() - payment.minted_at >= timedelta(hours=stripe_api.KEY_HOURS):
             intent = stripe_api.find_intent(payment.id, payment.minted_at)
@@ -207,8 +210,10 @@ def _adopt(payment: Payment) -> bool:
             )
     except StoredError:
         intent = stripe_api.find_intent(payment.id, payment.minted_at)
+    except Refused:
+        intent, problem = None, "refused"
     point("payment.created")
-    made = {"state": "failed", "problem": "not_created"}
+    made = {"state": "failed", "problem": problem}
     if intent is not None:
         made = {"state": "pending", "intent_id": intent.id, "client_secret": intent.client_secret}
     with writing() as session:

@@ -15,6 +15,7 @@ from checkout.stripe_words import KeyBusy as KeyBusy
 from checkout.stripe_words import NotNow as NotNow
 from checkout.stripe_words import PaymentDeclined as PaymentDeclined
 from checkout.stripe_words import PaymentsUnavailable as PaymentsUnavailable
+from checkout.stripe_words import Refused as Refused
 from checkout.stripe_words import Repayment as Repayment
 from checkout.stripe_words import StoredError as StoredError
 from runtime.log import log
@@ -162,6 +163,8 @@ def _meaning(error: "stripe.StripeError") -> Exception:
         return KeyBusy()
     log.error("stripe.refused", kind=type(error).__name__, status=error.http_status, code=code,
               request=error.request_id)  # fmt: skip
+    if isinstance(error, stripe.InvalidRequestError) and error.http_status == 400:
+        return Refused()
     stored = (error.http_status or 0) >= 500 and (error.headers or {}).get("Idempotent-Replayed") == "true"
     return StoredError() if stored else PaymentsUnavailable()
 

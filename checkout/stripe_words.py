@@ -15,6 +15,10 @@ class StoredError(PaymentsUnavailable):
     """Stripe keeps answering a key with the 500 it stored for it: only a look and a new key help."""
 
 
+class Refused(PaymentsUnavailable):
+    """Stripe does not take the request as it is (a method that is not switched on, an amount): nothing was done."""
+
+
 class KeyBusy(PaymentsUnavailable):
     """The same key is being worked on at Stripe at this moment."""
 

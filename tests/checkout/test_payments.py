@@ -9,14 +9,14 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from checkout import expiry, moves, orders, payments, stripe_api
+from checkout import contracts, expiry, moves, orders, payments, stripe_api
 from checkout.models import Order, Payment
 from inventory import holds
 from runtime import outbox
 from runtime.db import reading, writing
 from runtime.facts import Invalid
 from runtime.settings import settings
-from tests.checkout.shop import Shop, later
+from tests.checkout.shop import WANG, Shop, later
 from tests.checkout.stripe_twin import http
 
 BACK = "http://testserver/orders/1"
@@ -317,10 +317,53 @@ def test_poller_finds_what_no_webhook_told(shop: Shop) -> None:
     started = payments.start(order.id, "card", BACK)
     pay_by_card(started)
     payments.tick()
+    outbox.drain("money")
     assert shop.state(order) == "awaiting_payment"
     with later(61):
         payments.tick()
+        outbox.drain("money")
     assert shop.state(order) == "paid"
+
+
+def test_poller_asks_on_when_one_payment_gets_no_answer(shop: Shop) -> None:
+    first, second = ready(shop), shop.place("wang", WANG, key="k2", phone="18600002222")
+    shop.settle_down()
+    contracts.sign(second.id, shop.code("18600002222"))
+    http.post(f"{settings().stripe_url}/switches", data={"lost_reply": "1"})
+    with pytest.raises(payments.PaymentsUnavailable):
+        payments.start(first.id, "card", BACK)
+    pay_by_card(payments.start(second.id, "card", BACK))
+    with later(90):
+        http.post(f"{settings().stripe_url}/switches", data={"lost_reply": "1"})
+        payments.tick()
+        outbox.drain("money")
+    assert shop.state(second) == "paid"
+
+
+def test_a_method_stripe_does_not_take_leaves_the_order_free_for_another(shop: Shop) -> None:
+    order = ready(shop)
+    right = order.due_now_fen
+    with writing() as session:
+        session.get_one(Order, order.id).due_now_fen = 0
+    with pytest.raises(payments.PaymentDeclined):
+        payments.start(order.id, "card", BACK)
+    assert rows(order) == [("card", "failed")]
+    with writing() as session:
+        session.get_one(Order, order.id).due_now_fen = right
+    shop.pay(order)
+    assert rows(order) == [("card", "failed"), ("card", "succeeded")]
+
+
+def test_an_order_stripe_never_took_expires(shop: Shop) -> None:
+    order = ready(shop)
+    with writing() as session:
+        session.get_one(Order, order.id).due_now_fen = 0
+    with pytest.raises(payments.PaymentDeclined):
+        payments.start(order.id, "card", BACK)
+    with later(31 * 60):
+        expiry.tick()
+        shop.settle_down()
+    assert shop.state(order) == "payment_expired"
 
 
 def test_reply_lost_at_create_finds_the_same_intent_again(shop: Shop) -> None:
@@ -342,6 +385,7 @@ def test_key_older_than_23_hours_is_looked_up_not_sent(shop: Shop, lost: bool) -
         payments.start(order.id, "card", BACK)
     with later(24 * 3600):
         payments.tick()
+        outbox.drain("money")
     assert rows(order) == [("card", "pending" if lost else "failed")]
     assert len(call("GET", "payment_intents").json()["data"]) == int(lost)
 
