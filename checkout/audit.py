@@ -120,6 +120,7 @@ def _money(session: Session, drop_id: str, orders: list[Order]) -> Iterator[str]
         payments[payment.order_id].append(payment)
     done = select(Refund.payment_id, Refund.amount_fen).where(Refund.state == "succeeded")
     back = dict(session.execute(done).all())
+    stuck = set(session.scalars(select(Refund.payment_id).where(Refund.state == "failed")))
     for order in orders:
         kept = [one for one in payments[order.id] if one.state == "succeeded"]
         collects = order.payment == "cod" and order.paid_at is None
@@ -133,6 +134,8 @@ def _money(session: Session, drop_id: str, orders: list[Order]) -> Iterator[str]
         for one in payments[order.id]:
             if one.state == "refunded" and back.get(one.id) != one.captured_fen:
                 yield f"payment {one.id}: {back.get(one.id, 0)} of {one.captured_fen} fen refunded"
+            elif one.state == "late" and one.id in stuck:
+                yield f"payment {one.id}: late money was not sent back"
 
 
 _STOPPED = ("cancel_requested", "refused", "returned")

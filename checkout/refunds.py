@@ -21,17 +21,18 @@ _OVER = ("failed", "canceled")
 
 def refund(order_id: str, actor: str, reason: str) -> Refund | None:
     """Give an order's money back whole. An order that is still going is undone first, and its money follows
-    (then None is answered); one already undone gets its refund now, a failed one is tried again.
+    (then None is answered); one already undone gets its refund now, a failed one is tried again, also that of
+    money which came too late for an order that was never paid.
 
     Raises NotFound, WrongMove for an order without money at Stripe (unpaid, cash on delivery) or beyond undoing,
     OnItsWay when a courier has the parcel."""
     with writing() as session:
         order = orders.find(session, order_id)
-        payment = session.get(Payment, order.payment_id) if order.payment_id else None
+        payment = session.get(Payment, order.payment_id) if order.payment_id else _owed(session, order_id)
         if payment is None or payment.intent_id is None:
             raise WrongMove(state=order.state, wanted="refunding")
         found = _of_payment(session, payment.id)
-        undone = order.state in ("refunding", "refund_failed", "cancelled")
+        undone = payment.state == "late" or order.state in ("refunding", "refund_failed", "cancelled")
         if undone:
             found = _ask_for(session, order, payment, found, actor, reason)
     if not undone:
@@ -49,13 +50,13 @@ def request(session: Session, payment: Payment, amount_fen: int, *, actor: str, 
 
 
 def note_foreign(session: Session, payment: Payment, amount_fen: int) -> bool:
-    """Write down a refund that a person made at Stripe; False when the refund is known."""
+    """Write down a refund that a person made at Stripe; False when the payment's refund is our own."""
     refund_id = derived_id("ref", payment.id)
     new = _insert(session, refund_id, payment, amount_fen, "stripe", "refunded at Stripe", "succeeded")
     if new:
         done = update(Payment).where(Payment.id == payment.id, Payment.state == "succeeded")
         session.execute(done.values(state="refunded", updated_at=clock.now()))
-    return new
+    return session.get_one(Refund, refund_id).actor == "stripe"
 
 
 def of_order(session: Session, order_id: str) -> list[Refund]:
@@ -103,7 +104,7 @@ def give_up(refund_id: str) -> None:
     """After the last try: the order says so, and ops may ask again."""
     with reading() as session:
         refund = session.get_one(Refund, refund_id)
-    _failed(refund, "gave_up")
+    _failed(refund, "gave_up", ("requested", "pending"))
 
 
 def _ask_for(
@@ -196,12 +197,20 @@ def _arrived(refund: Refund) -> None:
             orders.refunded(session, order.id)
 
 
-def _failed(refund: Refund, problem: str) -> None:
-    log.error("refund.failed", refund=refund.id, order=refund.order_id, problem=problem)
+def _failed(
+    refund: Refund, problem: str, was: tuple[str, ...] = ("requested", "pending", "succeeded")
+) -> None:
+    """A bank may send back what had succeeded; giving up can't undo what meanwhile did."""
     with writing() as session:
-        session.execute(
-            update(Refund).where(Refund.id == refund.id).values(state="failed", problem=problem[:60])
-        )
+        failed = session.scalars(
+            update(Refund)
+            .where(Refund.id == refund.id, Refund.state.in_(was))
+            .values(state="failed", problem=problem[:60])
+            .returning(Refund.id)
+        ).all()
+        if not failed:
+            return
+        log.error("refund.failed", refund=refund.id, order=refund.order_id, problem=problem)
         order = orders.find(session, refund.order_id)
         if order.payment_id == refund.payment_id:
             orders.refund_failed(session, order.id, problem)
@@ -209,6 +218,16 @@ def _failed(refund: Refund, problem: str) -> None:
 
 def _of_payment(session: Session, payment_id: str) -> Refund | None:
     return session.scalar(select(Refund).where(Refund.payment_id == payment_id))
+
+
+def _owed(session: Session, order_id: str) -> Payment | None:
+    """Money that came too late and whose refund failed."""
+    return session.scalar(
+        select(Payment)
+        .join(Refund, Refund.payment_id == Payment.id)
+        .where(Payment.order_id == order_id, Payment.state == "late", Refund.state == "failed")
+        .limit(1)
+    )
 
 
 def _mark(refund: Refund) -> str:

@@ -155,7 +155,9 @@ def _give_up(order: Order) -> None:
 
 
 def _refunded_at_stripe(payment: Payment, intent: Intent) -> None:
-    """A person sent the money back in Stripe's own dashboard: the order is undone; a sent parcel asks for ops."""
+    """A person sent the money back in Stripe's own dashboard: the order is undone; a sent parcel asks for ops.
+
+    Both halves are done again each time Stripe tells it: a process may have died between them."""
     with writing() as session:
         if not refunds.note_foreign(session, payment, intent.refunded):
             return

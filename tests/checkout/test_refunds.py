@@ -2,15 +2,15 @@
 
 import pytest
 
-from checkout import orders, payments, refunds, stripe_api
+from checkout import audit, expiry, moves, orders, payments, refunds, stripe_api
 from checkout.models import Order, Payment, Refund
 from runtime import outbox
-from runtime.db import reading
+from runtime.db import reading, writing
 from runtime.facts import WrongMove
 from runtime.settings import settings
-from tests.checkout.shop import Shop, later
+from tests.checkout.shop import DROP, Shop, later
 from tests.checkout.stripe_twin import http
-from tests.checkout.test_payments import BACK, at_once, at_stripe, pay_by_card, ready
+from tests.checkout.test_payments import BACK, at_once, at_stripe, pay_by_card, press, ready
 
 ZHAO = "ops:zhao"
 
@@ -143,6 +143,52 @@ def test_refund_a_person_made_at_stripe_undoes_the_order(shop: Shop) -> None:
     shop.settle_down()
     assert_back(shop, order, intent_id)
     assert refund_of(order).actor == "stripe"
+
+
+def test_refund_made_at_stripe_undoes_the_order_though_a_process_died_over_it(shop: Shop) -> None:
+    order, intent_id = paid(shop)
+    http.post(f"{settings().stripe_url}/payments/{intent_id}", data={"do": "refund"})
+    with writing() as session:  # noted, and then the process was gone
+        payment = session.get_one(Payment, str(shop.order(order.id).payment_id))
+        refunds.note_foreign(session, payment, order.due_now_fen)
+    payments.reconcile(payment.id)
+    shop.settle_down()
+    assert_back(shop, order, intent_id)
+
+
+def test_last_try_of_an_old_run_takes_nothing_back_from_a_refund_that_arrived(shop: Shop) -> None:
+    order, intent_id = paid(shop)
+    orders.cancel(order.id, ZHAO, "changed their mind")
+    shop.settle_down()
+    refunds.give_up(refund_of(order).id)
+    assert_back(shop, order, intent_id)
+
+
+def test_late_money_the_bank_sent_back_is_told_by_the_audit_and_tried_again_by_ops(shop: Shop) -> None:
+    order = ready(shop, "alipay")
+    started = payments.start(order.id, "alipay", BACK)
+    with later(31 * 60):
+        expiry.tick()
+        with writing() as session:  # Stripe was asked a moment before the shopper approved
+            moves.move(session, orders.find(session, order.id), "payment_expired")
+        press(started, "pay")
+        trouble(refunds_pending="on")
+        shop.settle_down()
+        assert payments.reconcile(started.payment_id) == "late"
+        outbox.drain_all()
+    at_bank(refund_of(order), "failed")
+    with later(3600):
+        shop.settle_down()
+        assert refund_of(order).state == "failed"
+        assert audit.audit(DROP).differences == [
+            f"payment {started.payment_id}: late money was not sent back"
+        ]
+        trouble()
+        refunds.refund(order.id, ZHAO, "once more")
+        shop.settle_down()
+    assert at_stripe(started.intent_id) == ("succeeded", order.due_now_fen, order.due_now_fen)
+    assert (shop.state(order), refund_of(order).state) == ("payment_expired", "succeeded")
+    assert shop.clean()
 
 
 def test_refund_waiting_for_stripe_is_not_counted_as_a_failure(
