@@ -130,9 +130,7 @@ def cancel(order_id: str, actor: str, reason: str, account: str | None = None) -
     Raises NotFound, WrongMove, and OnItsWay when a courier has the parcel: the recall it asked for stands."""
     with writing() as session:
         order = find(session, order_id, account)
-        session.refresh(
-            order, with_for_update=True
-        )  # of two that ask at once the second sees what the first did
+        session.refresh(order, with_for_update=True)  # of two at once the second sees what the first did
         if order.state in ("cancel_requested", "reversing", "refunding", "cancelled"):
             return order
         if order.state == "shipped" and not actor.startswith(STAFF):
