@@ -33,7 +33,7 @@ ONLY_IN = {
     },
     "subprocess": {"runtime/redis_server.py", "runtime/supervisor.py"},
     "uvicorn": {"storefront/processes.py"},
-    "click": {"storefront/cli.py"},
+    "click": {"storefront/cli.py", "storefront/cli_drops.py"},
     "alembic": {"storefront/migrating.py", "storefront/migrations/"},
     "pickle": set(),
 }
