@@ -58,11 +58,12 @@ def went_through(session: Session, order_id: str, state: str) -> bool:
 
 def _undo(session: Session, order: Order) -> None:
     """All that one transaction can take back; what money there was is refunded after it."""
+    opened = went_through(session, order.id, "account_opened")
     if went_through(session, order.id, "shipped"):
         units.inspect(session, order.id)
     else:
-        units.release(session, order.id)
-    if went_through(session, order.id, "account_opened"):
+        units.release(session, order.id, withdrawn=opened)
+    if opened:
         numbers.cool(session, order.number)
     session.execute(update(Contract).where(Contract.order_id == order.id).values(state="ended"))
     session.execute(

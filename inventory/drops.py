@@ -55,7 +55,7 @@ def open_now(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop
         raise WrongMove(state=drop.state, to="open")
     if drop.opens_at > clock.now():
         before = {"opens_at": drop.opens_at.isoformat()}
-        drop.opens_at, drop.version = clock.now(), drop.version + 1
+        drop.opens_at, drop.version = clock.now(), Drop.version + 1  # two at once are two versions
         session.flush()
         note(session, drop, "open", actor, reason, before, {"opens_at": drop.opens_at.isoformat()})
     return warm(session, drop_id, actor=actor, reason=reason)
@@ -83,7 +83,7 @@ def settle(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
     drop = find(session, drop_id)
     if drop.state != "closed":
         raise WrongMove(state=drop.state, to="settled")
-    left: dict[str, Any] = {}
+    handsets = skus(session, drop_id)
     if drop.epoch:
         # From here Redis moves nothing of this drop any more, so what is read below stays true.
         answer = stock.rule(drop, "settled", drop.version + 1)
@@ -91,8 +91,10 @@ def settle(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
             raise WrongMove(
                 N_("Holds or unpaid orders still stand."), held=int(answer[1]), ordered=int(answer[2])
             )
-        left = moving.out_of(session, drop, {sku: count.free for sku, count in tally(drop_id).skus.items()})
-        outbox.add(session, jobs.CLEAR, drop_id)
+        handsets = {sku: count.free for sku, count in tally(drop_id).skus.items()}
+    # Warmed but never published, all that was moved in is unsold.
+    left = moving.out_of(session, drop, handsets)
+    outbox.add(session, jobs.CLEAR, drop_id)
     return _move(session, drop_id, "settle", "settled", actor, reason, left)
 
 

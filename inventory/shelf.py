@@ -69,14 +69,15 @@ def similar(drop_id: str, number: str, limit: int = 6) -> list[ShelfNumber]:
     return stack.shown(stack.similar(number, max(limit, 0), random.getrandbits(64)))
 
 
-def refresh(drop_id: str) -> None:
+def refresh(drop_id: str) -> Stack:
     """Bring this process's shelf up to the journal's end; reads the drop where it is new or was rebuilt.
 
     Raises NotFound, Unavailable."""
     with _refreshing:
         shelf = _shelves.get(drop_id)
         if shelf is None or shelf.epoch != _epoch(drop_id) or not _follow(drop_id, shelf):
-            _shelves[drop_id] = _read(drop_id)
+            shelf = _shelves[drop_id] = _read(drop_id)
+        return shelf.stack
 
 
 def start() -> None:
@@ -99,10 +100,7 @@ def stop() -> None:
 
 def _stack(drop_id: str) -> Stack:
     shelf = _shelves.get(drop_id)
-    if shelf is None or _follower is None:
-        refresh(drop_id)
-        shelf = _shelves[drop_id]
-    return shelf.stack
+    return refresh(drop_id) if shelf is None or _follower is None else shelf.stack
 
 
 def _run() -> None:
@@ -111,8 +109,9 @@ def _run() -> None:
         try:
             if time.monotonic() - looked >= _DROPS_PERIOD:
                 live, looked = _live(), time.monotonic()
-                for over in _shelves.keys() - live:
-                    del _shelves[over]
+                with _refreshing:
+                    for over in _shelves.keys() - live:
+                        del _shelves[over]
             for drop_id in live:
                 refresh(drop_id)
         except Exception as trouble:

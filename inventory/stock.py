@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from sqlalchemy import event, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from inventory import verbs
 from inventory.facts import Stale
-from inventory.models import Drop, DropSku, Number
+from inventory.models import Drop, DropSku, HandsetUnit, Number
 from runtime import clock
 from runtime.crash import point
 from runtime.db import reading, writing
@@ -154,7 +154,18 @@ def _load(drop_id: str, epoch: str, owned: Sequence[str] = ()) -> None:
         unsold = session.scalars(
             select(Number.number).where(Number.drop_id == drop_id, Number.state == "in_drop")
         ).all()
-        skus = session.execute(select(DropSku.sku, DropSku.quantity).where(DropSku.drop_id == drop_id)).all()
+        skus = session.execute(
+            # Not what the drop was given once: of a lost drop, handsets may have come home to be inspected.
+            select(DropSku.sku, func.count(HandsetUnit.imei))
+            .outerjoin(
+                HandsetUnit,
+                (HandsetUnit.drop_id == DropSku.drop_id)
+                & (HandsetUnit.sku == DropSku.sku)
+                & HandsetUnit.state.in_(("available", "bound")),
+            )
+            .where(DropSku.drop_id == drop_id)
+            .group_by(DropSku.sku)
+        ).all()
     numbers = sorted({*unsold, *owned})
     wares = [part for sku, quantity in skus for part in (sku, quantity)]
     for start in range(0, max(1, len(numbers)), CHUNK):

@@ -4,12 +4,12 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from inventory import serials
 from inventory.facts import SoldOut
-from inventory.models import HandsetUnit, SimCard
+from inventory.models import Drop, HandsetUnit, SimCard
 from runtime.db import insert_new
 
 _TRIES = 5
@@ -36,7 +36,8 @@ def add_handsets(session: Session, sku: str, imeis: Iterable[str]) -> int:
 
 
 def bind(session: Session, order_id: str, sku: str = "", drop_id: str | None = None) -> Bound:
-    """Give the order a SIM card and, for a SKU, a handset, the drop's own first. Asked again it answers the same.
+    """Give the order a SIM card and, for a SKU, a handset: the drop's own, else one that is no drop's. Asked again
+    it answers the same.
 
     Raises SoldOut naming "sim" or the SKU when the shelf in the warehouse is empty."""
     return Bound(
@@ -44,10 +45,18 @@ def bind(session: Session, order_id: str, sku: str = "", drop_id: str | None = N
     )
 
 
-def release(session: Session, order_id: str) -> None:
-    """The parcel came home unopened or was never sent: its serials are stock again. May be run again."""
+def release(session: Session, order_id: str, *, withdrawn: bool = False) -> None:
+    """The parcel was never sent: its serials are stock again. May be run again.
+
+    A handset stays its drop's while the drop sells it; of a settled drop, or when the drop counts the order as
+    withdrawn (its number cools), it is nobody's, so that another drop can have it."""
+    over = select(Drop.id).where(Drop.state == "settled")
+    theirs = case((HandsetUnit.drop_id.in_(over), None), else_=HandsetUnit.drop_id)
     session.execute(
-        update(HandsetUnit).where(HandsetUnit.order_id == order_id).values(state="available", order_id=None)
+        update(HandsetUnit)
+        .where(HandsetUnit.order_id == order_id)
+        .values(state="available", order_id=None, drop_id=None if withdrawn else theirs)
+        .execution_options(synchronize_session=False)
     )
     session.execute(
         update(SimCard).where(SimCard.order_id == order_id).values(state="available", order_id=None)
@@ -122,7 +131,8 @@ def _bind_handset(session: Session, order_id: str, sku: str, drop_id: str | None
         free = session.scalar(
             select(HandsetUnit.imei)
             .where(HandsetUnit.sku == sku, HandsetUnit.state == "available")
-            .order_by((HandsetUnit.drop_id != drop_id) if drop_id else HandsetUnit.imei, HandsetUnit.imei)
+            .where(HandsetUnit.drop_id.is_(None) | (HandsetUnit.drop_id == drop_id))
+            .order_by(HandsetUnit.drop_id.is_(None), HandsetUnit.imei)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
