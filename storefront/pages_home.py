@@ -1,7 +1,5 @@
 """The front page, the server's clock, and the choice of language."""
 
-from urllib.parse import urlsplit
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -40,8 +38,8 @@ def choose_language(request: Request, form: Form) -> Response:
 
 def local(address: str) -> str:
     """An address of our own to go on to; anything else, such as //other.example, means the front page."""
-    parts = urlsplit(address)
-    ours = address.startswith("/") and not parts.scheme and not parts.netloc and "\\" not in address
+    # Browsers skip any number of slashes before a host: ///other.example is as foreign as //other.example.
+    ours = address.startswith("/") and not address.startswith("//") and "\\" not in address
     return address if ours and address.isprintable() else "/"
 
 
