@@ -8,9 +8,8 @@ import pytest
 from kyc import cases
 from runtime import clock
 from runtime.db import reading, writing
-from storefront import staff
 from tests.checkout.shop import LI
-from tests.storefront.conftest import PASSWORD, Site
+from tests.storefront.conftest import Site
 
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", re.IGNORECASE)
 
@@ -129,8 +128,7 @@ def test_of_two_who_decide_at_once_the_second_is_told(site: Site) -> None:
 def test_other_roles_see_the_alarm_but_no_case(site: Site, role: str) -> None:
     site.staff()
     _, path = waiting(site)
-    with writing() as session:
-        staff.add(session, "zhao", PASSWORD, role)
+    site.staff(role)
     home = site.browser.get("/ops").text
     assert "a person must" in home
     assert "/ops/identity" not in home
