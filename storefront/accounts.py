@@ -9,6 +9,7 @@ import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Network
 
 import msgspec
 from sqlalchemy import func, select, update
@@ -156,11 +157,12 @@ def clear_cookie(response: Response) -> None:
 
 def binding(request: HTTPConnection, response: Response | None = None) -> str:
     """The browser's own secret that a login code is bound to; set on `response` where there is none yet."""
-    found: str = request.cookies.get("bind", "")
+    name = "__Host-bind" if settings().secure else "bind"  # no other host can put its own there
+    found: str = request.cookies.get(name, "")
     if not found and response is not None:
         found = secrets.token_urlsafe(24)
         response.set_cookie(
-            "bind", found, max_age=3600, path="/", secure=settings().secure, httponly=True, samesite="lax"
+            name, found, max_age=3600, path="/", secure=settings().secure, httponly=True, samesite="lax"
         )
     return found
 
@@ -184,8 +186,16 @@ def _open(token: str) -> Identity | None:
     return Identity(session, account, person, expires_at) if clock.now() < expires_at else None
 
 
+def _network(address: str) -> str:
+    """An IPv6 client has 2**64 addresses to ask from, so its network counts."""
+    try:
+        return str(IPv6Network((address, 64), strict=False))
+    except ValueError:
+        return address
+
+
 def _count_address(session: Session, address: str) -> None:
-    at, who = clock.now(), digest("address", address)[:24]
+    at, who = clock.now(), digest("address", _network(address))[:24]
     recent = select(func.count()).where(CodeRequest.address == who, CodeRequest.at > at - timedelta(hours=1))
     if session.scalars(recent).one() >= settings().codes_per_address:
         raise TooMany(N_("Too many codes were asked for from here. Please try again later."), retry_after=600)
