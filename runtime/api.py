@@ -1,6 +1,7 @@
 """JSON endpoints: a function with its body and answer types, and the OpenAPI description of all of them."""
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from runtime.facts import N_, Fact, Invalid
 
 MAX_BODY = 1_000_000  # bytes
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it; PostgreSQL's text has no such character
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ async def read_body(request: Request, wanted: type) -> Any:
     if len(raw) > MAX_BODY:
         raise Invalid(body=N_("The body is too large."))
     try:
-        return msgspec.json.decode(raw or b"null", type=wanted)
+        body: Any = msgspec.json.decode(raw or b"null", type=wanted)
     except msgspec.ValidationError as error:
         sentence, _, place = str(error).partition(" - at `$")
         field = place.rstrip("`").lstrip(".") or "body"
@@ -110,8 +112,11 @@ async def read_body(request: Request, wanted: type) -> Any:
             field = sentence.split("`")[1]
             sentence = N_("This field is required.")
         raise Invalid(**{field: sentence}) from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: brackets a thousand deep
         raise Invalid(body=N_("The body must be JSON in UTF-8.")) from None
+    if _NUL.search(raw):
+        raise Invalid(body=N_("Text may not hold the character U+0000."))
+    return body
 
 
 def _app(one: Endpoint) -> Callable[[Request], Awaitable[Response]]:

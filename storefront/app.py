@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -53,7 +54,11 @@ def create() -> Starlette:
     """The shop's ASGI app."""
     return Starlette(
         routes=table(),
-        middleware=[Middleware(metrics.Meter), Middleware(Guard)],
+        middleware=[
+            Middleware(metrics.Meter),
+            Middleware(Guard),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=api.MAX_BODY),
+        ],
         exception_handlers={
             Fact: problems.on_fact,
             HTTPException: problems.on_http,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -53,10 +54,17 @@ def _app(page: Page) -> Callable[[Request], object]:
         if page.method == "POST":
             async with request.form(max_files=0, max_fields=200) as sent:
                 form = {key: value for key, value in sent.items() if isinstance(value, str)}
+            if not all(_is_text(part) for pair in form.items() for part in pair):
+                raise HTTPException(400)
         return await run_in_threadpool(_serve, page, request, form)
 
     run.page = page  # type: ignore[attr-defined]
     return run
+
+
+def _is_text(part: str) -> bool:
+    """Can it be kept? NUL cannot, nor half a surrogate pair, which some charsets of a multipart form let in."""
+    return "\0" not in part and not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def _serve(page: Page, request: Request, form: Form) -> Response:

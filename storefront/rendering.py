@@ -93,7 +93,10 @@ def _reviews() -> int:
 
 def _here(request: Request) -> str:
     """Where this page can be asked for again: after a form was sent, the page the form stands on."""
-    at = urlsplit(request.headers.get("referer", "/")) if request.method == "POST" else request.url
+    try:
+        at = urlsplit(request.headers.get("referer", "/")) if request.method == "POST" else request.url
+    except ValueError:  # a Referer that is no address
+        return "/"
     return (at.path or "/") + (f"?{at.query}" if at.query else "")
 
 

@@ -51,6 +51,8 @@ def _refusal(scope: Scope, headers: Headers) -> PlainTextResponse | None:
     if not _known_host(host):
         return PlainTextResponse("This address is not known here.", 400)
     path: str = scope["path"]
+    if "\0" in path or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+        return PlainTextResponse("This address holds a NUL, which no text of ours has.", 400)
     if scope["method"] in _SAFE or path.startswith(_COOKIELESS):
         return None
     if headers.get("authorization", "").lower().startswith("bearer "):
@@ -61,17 +63,20 @@ def _refusal(scope: Scope, headers: Headers) -> PlainTextResponse | None:
     else:
         # An old browser, or no browser: then nothing carries somebody's cookies here without an Origin.
         origin = headers.get("origin")
-        allowed = origin is None or urlsplit(origin).netloc == host
+        allowed = origin is None or origin.partition("://")[2] == host
     return None if allowed else PlainTextResponse("This form was sent from another site.", 403)
 
 
 def _known_host(host: str) -> bool:
-    if not host or any(c in host for c in "/\\@?# \t"):
+    if not host:
         return False
-    own = urlsplit(settings().public_url)
+    own = urlsplit(settings().public_url).netloc
+    name, colon, port = host.partition(":")
+    if colon and not (port.isascii() and port.isdigit() and len(port) <= 5):
+        return host == own
     if settings().allowed_hosts:
-        return host.partition(":")[0] in settings().allowed_hosts.split(",") or host == own.netloc
-    return host == own.netloc or host.partition(":")[0] in {"127.0.0.1", "localhost", "testserver"}
+        return name in settings().allowed_hosts.split(",") or host == own
+    return host == own or name in {"127.0.0.1", "localhost", "testserver"}
 
 
 def _dress(headers: MutableHeaders, path: str, nonce: str) -> None:

@@ -8,7 +8,9 @@ from redis import Redis
 from starlette.testclient import TestClient
 
 from runtime import clock, outbox
+from runtime.api import MAX_BODY
 from runtime.db import writing
+from runtime.facts import Invalid
 from runtime.settings import settings
 from storefront import accounts, staff
 from storefront.app import create, table
@@ -50,6 +52,8 @@ HOSTS = [
     "testserver@evil.example",
     "a b",
     "[::1",
+    "testserver:[",
+    "testserver:80@evil.example",
 ]
 
 
@@ -68,6 +72,7 @@ def test_a_host_that_is_not_ours_is_refused(shop: TestClient, host: str) -> None
         ({"origin": "http://testserver"}, 303),
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({"sec-fetch-site": "cross-site", "origin": "http://testserver"}, 403),
     ],
 )
@@ -216,3 +221,102 @@ def test_a_viewer_may_look_but_not_touch(shop: TestClient) -> None:
     refused = shop.post("/ops/drops/x/moves", data={"move": "pause", "reason": "r", "csrf": "x"})
     assert refused.status_code == 403
     outbox.drain_all()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["///evil.example", "////evil.example", "//evil.example", "//[", "/\\evil.example", "/\t/evil.example"],
+)
+def test_no_address_to_go_on_to_leads_off_to_another_site(shop: TestClient, elsewhere: str) -> None:
+    assert shop.post("/lang/en", data={"next": elsewhere}).headers["location"] == "/"
+    assert shop.post("/ops/login", data={"next": elsewhere, "login": "x", "password": "x"}).status_code == 422
+    shop.cookies.set("sid", _token(shop))
+    assert shop.get("/login", params={"next": elsewhere}).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "path", ["/login", "/api/v1/codes", "/stripe/webhook", "/partner/v1/scans", "/sandbox/x/y"]
+)
+def test_no_body_is_larger_than_a_megabyte(shop: TestClient, path: str) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(11):
+            yield b"a" * 100_000
+
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert shop.post(path, content=b"a" * (MAX_BODY + 1), headers=form).status_code == 413
+    if not path.startswith("/sandbox"):  # there is none here, so nobody reads the body
+        assert shop.post(path, content=pieces(), headers=form).status_code == 413
+
+
+def test_text_that_no_store_can_keep_is_refused(shop: TestClient) -> None:
+    assert shop.get("/drops/%00").status_code == 400
+    assert shop.get("/ops/orders?q=%00").status_code == 400
+    assert shop.post("/login", data={"phone": "\0"}).status_code == 400
+    bare = shop.post("/api/v1/codes", content=b'{"phone": "1\\u0000"}')
+    assert (bare.status_code, list(bare.json()["errors"])) == (422, ["body"])
+    escaped = shop.post("/api/v1/codes", content=b'{"phone": "1\\\\u0000"}')  # a backslash, then u0000
+    assert list(escaped.json()["errors"]) == ["phone"]
+    for body in (b'{"phone": "\xff"}', b'{"phone": "1", "x": ' + b"[" * 50_000):
+        assert list(shop.post("/api/v1/codes", content=body).json()["errors"]) == ["body"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/sandbox/sms", "/sandbox/sms/", "/sandbox/../sandbox/sms", "/sandbox/stripe/v1/x"]
+)
+def test_without_twins_there_is_no_sandbox(shop: TestClient, path: str) -> None:
+    assert settings().sandbox_url == ""
+    for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+        assert shop.request(method, path).status_code == 404
+
+
+def test_a_network_of_version_6_counts_as_one_address() -> None:
+    assert accounts._network("2001:db8::1") == accounts._network("2001:db8::ffff:1")
+    assert accounts._network("2001:db8::1") != accounts._network("2001:db8:0:1::1")
+    assert accounts._network("192.0.2.1") == "192.0.2.1"
+    assert accounts._network("::no address") == "::no address"
+
+
+def test_cookies_behind_https_belong_to_this_host_alone(
+    monkeypatch: pytest.MonkeyPatch, shop: TestClient
+) -> None:
+    monkeypatch.setenv("HAOKA_PUBLIC_URL", "https://testserver")
+    settings.cache_clear()
+    try:
+        set_cookie = shop.post("/login", data={"phone": "13800138000"}).headers["set-cookie"]
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    assert set_cookie.startswith("__Host-bind=")
+    assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax"} <= set(set_cookie.split("; "))
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(shop: TestClient) -> None:
+    with writing() as session:
+        staff.add(session, "sun", "a long password", "admin")
+    _, token = staff.log_in("sun", "a long password")
+    shop.cookies.set("ops", token)
+    assert shop.get("/ops").status_code == 200
+    with writing() as session:
+        staff.add(session, "sun", "another long password", "viewer")
+    assert shop.get("/ops").status_code == 303
+
+
+def test_an_unknown_login_costs_one_hash_like_a_known_one(
+    shop: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing() as session:
+        staff.add(session, "li", "a long password", "viewer")
+    staff._nobodys_hash()
+    counted: list[bytes] = []
+    hashed = staff._scrypt
+
+    def counting(password: str, salt: bytes) -> bytes:
+        counted.append(salt)
+        return hashed(password, salt)
+
+    monkeypatch.setattr(staff, "_scrypt", counting)
+    for login in ("li", "nobody"):
+        counted.clear()
+        with pytest.raises(Invalid):
+            staff.log_in(login, "not the password")
+        assert len(counted) == 1, login
