@@ -189,11 +189,7 @@ async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: st
 
 @endpoint("GET", "/holds/{hold}", answer=HoldOut, auth="shopper", facts=(NotFound,), summary="A hold")
 def show_hold(request: Request) -> HoldOut:
-    account = shopper(request)
-    held = holds.find(request.path_params["hold"])
-    if held.account != account:
-        raise NotFound
-    return _hold(held)
+    return _hold(_mine(request))
 
 
 @endpoint(
@@ -201,7 +197,17 @@ def show_hold(request: Request) -> HoldOut:
 )
 def release_hold(request: Request) -> None:
     """The number is free again at once. Letting go twice is harmless."""
-    holds.release(request.path_params["hold"], shopper(request))
+    held = _mine(request)
+    holds.release(held.id, held.account)
+
+
+def _mine(request: Request) -> holds.Hold:
+    """The hold in the path; a stranger's is not there."""
+    account = shopper(request)
+    held = holds.find(request.path_params["hold"])
+    if held.account != account:
+        raise NotFound
+    return held
 
 
 def _drop(d: Drop) -> DropOut:
@@ -239,9 +245,9 @@ def _digits(asked: object, name: str, most: int) -> str:
 
 
 def _limit(raw: str) -> int:
-    if not raw.isdigit() or not 1 <= int(raw) <= 100:
-        raise Invalid(limit=N_("A whole number from 1 to 100."))
-    return int(raw)
+    if raw.isascii() and raw.isdigit() and len(raw) <= 3 and 1 <= int(raw) <= 100:
+        return int(raw)
+    raise Invalid(limit=N_("A whole number from 1 to 100."))
 
 
 api_routes = routes([list_drops, show_drop, search_numbers, hold_number, show_hold, release_hold])

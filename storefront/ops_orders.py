@@ -69,6 +69,8 @@ def move(request: Request, form: Form) -> Response:
             orders.cancel(order_id, f"ops:{user.login}", reason[:200])
         else:
             raise Forbidden(N_("Your role does not allow this."))
+    except Forbidden:
+        raise
     except Fact as fact:
         return _show(request, form, problem=fact, status=409)
     return RedirectResponse(f"/ops/orders/{order_id}?done={what}", 303)
