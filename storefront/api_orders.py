@@ -212,7 +212,7 @@ def pay_order(request: Request, body: PaymentIn) -> PaymentOut:
 def cancel_order(request: Request, body: CancellationIn) -> OrderOut:
     with reading() as session:
         order = _mine(session, request)
-    orders.cancel(order.id, actor=order.account, reason=body.reason or "shopper")
+    orders.cancel(order.id, actor=order.account, reason=body.reason[:200] or "shopper")
     with reading() as session:
         return _order(session, orders.find(session, order.id))
 

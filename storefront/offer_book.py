@@ -25,8 +25,9 @@ async def sku_of(drop: str, offer: str) -> str:
         async with _locks.setdefault(loop, asyncio.Lock()):
             known = offer in _book.get(drop, {})
             if not known and time.monotonic() - _read_at.get(drop, -_PAUSE) >= _PAUSE:
-                _book[drop] = await run_in_threadpool(_read, drop)
-                _read_at[drop] = time.monotonic()
+                found = await run_in_threadpool(_read, drop)
+                if found:  # names of no drop at all would fill the memory
+                    _book[drop], _read_at[drop] = found, time.monotonic()
     try:
         return _book[drop][offer]
     except KeyError:

@@ -141,7 +141,7 @@ def _bundles(form: Form, errors: dict[str, str]) -> dict[str, tuple[str, int, in
             sku = name.removeprefix("terms_")
             plan, _, months = value.rpartition(":")
             units = _whole(form, f"units_{sku}", errors)
-            if units is None or not months.isdecimal():
+            if units is None or not (months.isdecimal() and len(months) <= 3):
                 errors.setdefault(f"units_{sku}", _WHOLE)
             else:
                 out[sku] = (plan, int(months), units)
@@ -152,7 +152,8 @@ def _whole(form: Form, name: str, errors: dict[str, str]) -> int | None:
     text = form.get(name, "").replace(",", "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+    # Seven digits: as minutes in seconds that still fits a column.
+    if not (text.isascii() and text.isdigit() and len(text) < 8 and int(text) > 0):
         errors[name] = _WHOLE
         return None
     return int(text)
@@ -164,7 +165,10 @@ def _shanghai(form: Form, name: str, errors: dict[str, str]) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=clock.SHANGHAI)
+        given = datetime.fromisoformat(text).replace(tzinfo=clock.SHANGHAI)
+        if 2000 <= given.year < 2200:  # far beyond lie times that UTC has no date for
+            return given
     except ValueError:
-        errors[name] = N_("Give date and time, such as 2026-12-01 10:00.")
-        return None
+        pass
+    errors[name] = N_("Give date and time, such as 2026-12-01 10:00.")
+    return None

@@ -1,5 +1,7 @@
 """The way to the offline twins: /sandbox of the shop's own address is passed on to the twins' process."""
 
+from urllib.parse import quote
+
 import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,16 +29,18 @@ async def pass_on(request: Request) -> Response:
         raise NotFound
     if not _clients:
         _clients.append(httpx2.AsyncClient(timeout=30, trust_env=False, follow_redirects=False))
-    path = request.url.path
+    path = quote(request.scope["path"])  # encoded again, so that no part of it turns into a query
     if path.count("/") == 2:  # a twin's front page without its closing slash
         path += "/"
     target = settings().sandbox_url.removesuffix("/sandbox") + path
     headers = [(k, v) for k, v in request.headers.raw if k.decode() not in _HOP]
     try:
         answer = await _clients[0].request(
-            request.method, httpx2.URL(target, query=request.url.query.encode()), headers=headers,
+            request.method, httpx2.URL(target, query=request.scope["query_string"]), headers=headers,
             content=await request.body(),
         )  # fmt: skip
+    except httpx2.InvalidURL:
+        raise NotFound from None
     except httpx2.TransportError as trouble:
         raise Unavailable from trouble
     response = Response(answer.content, answer.status_code)
