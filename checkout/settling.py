@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from checkout import moves, orders, refunds, stripe_api
 from checkout.models import Order, Payment
-from checkout.stripe_api import Intent, NotNow, PaymentsUnavailable
+from checkout.stripe_api import Intent, NotNow, PaymentDeclined, PaymentsUnavailable
 from inventory import holds
 from inventory.facts import Lapsed
 from runtime import clock
@@ -95,6 +95,8 @@ def _capture(payment: Payment, intent: Intent) -> str:
         if captured.status == "requires_capture":
             raise PaymentsUnavailable from None
         return act(payment, captured)
+    except PaymentDeclined as declined:
+        return end(payment, str(declined.details["reason"])[:60])  # the order goes on and may be paid otherwise
     point("payment.captured")
     return act(payment, captured)
 
