@@ -7,6 +7,7 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from inventory import drops, holds, shelf, stock, units
+from inventory.facts import SoldOut
 from inventory.models import Drop, HandsetUnit, Number
 from runtime import clock
 from runtime.db import reading, writing
@@ -71,7 +72,7 @@ def test_a_drop_sells_its_own_handsets_first_and_never_those_of_another(make: Ma
         units.bind(session, "o2", "ip4", "d2")
         assert session.scalar(select(HandsetUnit.drop_id).where(HandsetUnit.order_id == "o2")) is None
         units.release(session, "o1")
-        with pytest.raises(units.SoldOut):
+        with pytest.raises(SoldOut):
             units.bind(session, "o3", "ip4", "d2")
 
 
