@@ -38,7 +38,9 @@ class Settings:
     stripe_url: str = _setting("", "Stripe's API address. Default: the twin, else https://api.stripe.com.")
     stripe_key: str = _setting("sk_test_haoka", "Stripe's secret key.")
     stripe_publishable_key: str = _setting("pk_test_haoka", "Stripe's publishable key, sent to browsers.")
-    stripe_webhook_secret: str = _setting("whsec_haoka_sandbox", "Secret that signs Stripe's webhooks.")
+    stripe_webhook_secret: str = _setting(
+        "", "Secret that signs Stripe's webhooks. Default: the twin's, else none, and no webhook is believed."
+    )
     stripe_js_url: str = _setting("", "Stripe.js. Default: the twin's, else https://js.stripe.com/v3/.")
     identity_url: str = _setting("", "Identity service. Default: the twin.")
     identity_key: str = _setting("idk_sandbox", "Bearer key for the identity service.")
@@ -97,6 +99,7 @@ def read(environ: dict[str, str]) -> Settings:
         f"{given['public_url']}/sandbox/stripe/v3/" if sandbox else "https://js.stripe.com/v3/",
     )
     if sandbox:
+        given.setdefault("stripe_webhook_secret", "whsec_haoka_sandbox")
         given.setdefault("identity_url", f"{sandbox}/identity")
         given.setdefault("sms_url", f"{sandbox}/sms")
     if missing := [name for name in KEY_NAMES if name not in given]:

@@ -1,5 +1,7 @@
 """What every request passes: hosts, cross-site forms, headers, sessions."""
 
+import hashlib
+import hmac
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -267,6 +269,14 @@ def test_without_twins_there_is_no_sandbox(shop: TestClient, path: str) -> None:
     assert settings().sandbox_url == ""
     for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
         assert shop.request(method, path).status_code == 404
+
+
+def test_without_a_secret_of_its_own_the_shop_believes_no_webhook(shop: TestClient) -> None:
+    body, at = b'{"object": "event"}', int(clock.now().timestamp())
+    for known in ("whsec_haoka_sandbox", ""):  # the twins' secret stands in this source for all to read
+        signed = hmac.new(known.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+        sent = {"stripe-signature": f"t={at},v1={signed}"}
+        assert shop.post("/stripe/webhook", content=body, headers=sent).status_code == 403
 
 
 def test_a_network_of_version_6_counts_as_one_address() -> None:
