@@ -54,6 +54,10 @@ class NotYet(Exception):
         super().__init__(f"again in {seconds} s")
 
 
+class KilledError(Exception):
+    """Work whose process died at every try."""
+
+
 def handles(job: str, *, queue: str, on_death: Handler | None = None) -> Callable[[Handler], Handler]:
     """Register the function that does a job. Only registered functions can ever run.
 
@@ -152,22 +156,26 @@ def _due(before: datetime) -> Select[OutboxRow]:
 
 
 def _take(queue: str, batch: int = 4) -> list[tuple[str, str, str, int]]:
-    """Lease some due rows. The conditional UPDATE decides between two workers that saw the same row."""
+    """Lease some due rows. The conditional UPDATE decides between two workers that saw the same row.
+
+    What went wrong before is taken alone: if it kills its process, it neither takes others along nor counts
+    against them."""
     at = clock.now()
     with reading() as session:
         seen = session.execute(
             _due(at)
             .where(OutboxRow.queue == queue)
-            .with_only_columns(OutboxRow.id, OutboxRow.due_at)
+            .with_only_columns(OutboxRow.id, OutboxRow.due_at, OutboxRow.tries)
             .order_by(OutboxRow.due_at, OutboxRow.id)
             .limit(batch)
         ).all()
     if not seen:
         return []
+    seen = seen[:1] if seen[0].tries else [row for row in seen if not row.tries]
     with writing() as session:
         return [
             (row.id, row.job, row.ref, row.tries)
-            for row_id, due_at in seen
+            for row_id, due_at, _ in seen
             for row in session.execute(
                 update(OutboxRow)
                 .where(OutboxRow.id == row_id, OutboxRow.state == "due", OutboxRow.due_at == due_at)
@@ -179,6 +187,8 @@ def _take(queue: str, batch: int = 4) -> list[tuple[str, str, str, int]]:
 
 def _run(row_id: str, job: str, ref: str, tries: int) -> None:
     try:
+        if tries > TRIES:
+            raise KilledError
         handler = _handlers[job][1]
         handler(ref)
     except NotYet as later:

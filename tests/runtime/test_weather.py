@@ -27,6 +27,10 @@ def _on_death(ref: str) -> None:
 
 @outbox.handles("test.weather", queue="papers", on_death=_on_death)
 def _weather(ref: str) -> None:
+    if ref == "fatal":
+        raise KeyboardInterrupt  # the process ends here
+    if ref in ("a", "b"):
+        _told.append(ref)
     if ref == "away":
         raise Unavailable
     if ref in ("broken", "killed"):
@@ -67,6 +71,21 @@ def test_a_death_is_told_even_when_the_process_ends_while_it_tells(db: None) -> 
         with pytest.raises(KeyboardInterrupt):
             outbox.drain("papers")
     assert _told == ["killed", "killed"]
+
+
+def test_work_that_kills_its_worker_dies_alone_and_holds_nothing_up(db: None) -> None:
+    with writing() as session:
+        for ref in ("fatal", "a", "b"):
+            outbox.add(session, "test.weather", ref)
+    for hour in range(outbox.TRIES):
+        clock.shift(timedelta(hours=hour))
+        with pytest.raises(KeyboardInterrupt):
+            outbox.drain("papers")
+    clock.shift(timedelta(hours=outbox.TRIES))
+    outbox.drain("papers")
+    with reading() as session:
+        assert [row.ref for row in outbox.dead(session)] == ["fatal"]
+    assert sorted(_told) == ["a", "b", "fatal"]
 
 
 def test_workers_are_woken_by_the_commit_and_not_by_a_savepoint(db: None, woken: list[str]) -> None:
