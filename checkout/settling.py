@@ -96,7 +96,8 @@ def _capture(payment: Payment, intent: Intent) -> str:
             raise PaymentsUnavailable from None
         return act(payment, captured)
     except PaymentDeclined as declined:
-        return end(payment, str(declined.details["reason"])[:60])  # the order goes on and may be paid otherwise
+        # The order goes on and may be paid otherwise.
+        return end(payment, str(declined.details["reason"])[:60])
     point("payment.captured")
     return act(payment, captured)
 
