@@ -114,8 +114,11 @@ def test_headers_stand_on_every_answer(shop: TestClient, path: str) -> None:
 
 
 def test_only_the_pay_page_lets_stripe_in() -> None:
-    assert "stripe.com" not in policy("/orders/ord_1", "n")
     assert settings().stripe_js_url == "https://js.stripe.com/v3/"
+    order_page = policy("/orders/ord_1", "n")
+    assert "script-src 'self' 'nonce-n';" in order_page
+    assert "form-action 'self' https://*.stripe.com https://*.alipay.com;" in order_page
+    assert "stripe.com" not in policy("/checkout/hld_1", "n")
     assert "script-src 'self' 'nonce-n' https://js.stripe.com;" in policy("/orders/ord_1/pay", "n")
 
 
