@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from runtime import clock
 from runtime.db import Base, UtcDateTime, reading, writing
-from runtime.facts import Unavailable
+from runtime.facts import NotFound, Unavailable, WrongMove
 from runtime.ids import new_id
 from runtime.log import log
 
@@ -146,6 +146,24 @@ def dead(session: Session, limit: int = 100) -> list[OutboxRow]:
             select(OutboxRow).where(OutboxRow.state == "dead").order_by(OutboxRow.made_at.desc()).limit(limit)
         )
     )
+
+
+def revive(session: Session, row_id: str) -> OutboxRow:
+    """Let dead work be tried again, with all its tries. Raises NotFound, WrongMove when it is not dead."""
+    row = session.get(OutboxRow, row_id)
+    if row is None:
+        raise NotFound
+    raised = session.scalars(
+        update(OutboxRow)
+        .where(OutboxRow.id == row_id, OutboxRow.state == "dead")
+        .values(state="due", due_at=clock.now(), tries=0)
+        .returning(OutboxRow.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not raised:
+        raise WrongMove(state=row.state)
+    session.info.setdefault("wake", set()).add(row.queue)
+    return row
 
 
 def _due(before: datetime) -> Select[OutboxRow]:

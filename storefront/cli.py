@@ -166,6 +166,39 @@ def rebuild(drop_id: str) -> None:
 
 
 @main.group()
+def work() -> None:
+    """Work that failed for good (dead letters)."""
+
+
+@work.command("dead")
+def dead_work() -> None:
+    """List it: id, job, what it works on, the last error."""
+    from runtime import outbox
+    from runtime.db import reading
+
+    with reading() as session:
+        rows = outbox.dead(session)
+    for row in rows:
+        click.echo(f"{row.id} {row.job} {row.ref}: {row.error}")
+    click.echo(f"{len(rows)} dead")
+
+
+@work.command("retry")
+@click.argument("row_ids", nargs=-1, required=True)
+def retry_work(row_ids: tuple[str, ...]) -> None:
+    """Let it be tried again, with all its tries."""
+    from runtime import outbox
+    from runtime.db import writing
+    from storefront import processes
+
+    processes.prepare()
+    with writing() as session:
+        for row_id in row_ids:
+            row = outbox.revive(session, row_id)
+            click.echo(f"{row.id} {row.job} {row.ref}: due again")
+
+
+@main.group()
 def partner() -> None:
     """Courier partners."""
 

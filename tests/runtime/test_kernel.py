@@ -9,7 +9,7 @@ from sqlalchemy import select
 from runtime import clock, outbox
 from runtime.crypto import SealError, blind_index, new_key, seal, unseal
 from runtime.db import reading, writing
-from runtime.facts import Unavailable
+from runtime.facts import NotFound, Unavailable, WrongMove
 from runtime.ids import derived_id, new_id
 from runtime.redis import Verb
 from runtime.settings import SettingsError, read
@@ -60,6 +60,25 @@ def test_broken_work_is_tried_eight_times_and_then_dead(db: None) -> None:
     with reading() as session:
         [row] = outbox.dead(session)
         assert (row.state, row.error) == ("dead", "RuntimeError: no paper")
+
+
+def test_dead_work_is_revived_by_hand_and_live_work_is_not(db: None) -> None:
+    with writing() as session:
+        outbox.add(session, "test.echo", "broken")
+    with reading() as session:
+        row_id = session.scalars(select(outbox.OutboxRow.id)).one()
+    with writing() as session, pytest.raises(WrongMove):
+        outbox.revive(session, row_id)
+    for hour in range(12):
+        clock.shift(timedelta(hours=2 * hour))
+        outbox.drain("papers")
+    with writing() as session:
+        outbox.revive(session, row_id)
+    assert outbox.due_queues() == ["papers"]
+    outbox.drain("papers")
+    assert len(_calls) == outbox.TRIES + 1
+    with writing() as session, pytest.raises(NotFound):
+        outbox.revive(session, "obx_nothing")
 
 
 def test_not_yet_counts_no_failure(db: None) -> None:
