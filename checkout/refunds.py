@@ -40,6 +40,12 @@ def refund(order_id: str, actor: str, reason: str) -> Refund | None:
     return found
 
 
+def sent_back(session: Session, order_id: str) -> bool:
+    """Did the bank refuse a refund of this order for good, so that a person must try again?"""
+    failed = select(Refund.id).where(Refund.order_id == order_id, Refund.state == "failed")
+    return session.scalar(failed.limit(1)) is not None
+
+
 def request(session: Session, payment: Payment, amount_fen: int, *, actor: str, reason: str) -> bool:
     """Write the payment's refund and its work; False when there is one already."""
     refund_id = derived_id("ref", payment.id)

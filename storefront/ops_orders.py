@@ -63,7 +63,8 @@ def move(request: Request, form: Form) -> Response:
     try:
         with reading() as session:
             order = orders.find(session, order_id)
-        if what == "refund" and _can_refund(order, user):
+            may_refund = _can_refund(session, order, user)
+        if what == "refund" and may_refund:
             refunds.refund(order_id, f"ops:{user.login}", reason[:200])
         elif what == "cancel" and _can_cancel(order, user):
             orders.cancel(order_id, f"ops:{user.login}", reason[:200])
@@ -99,12 +100,12 @@ def _show(
 ) -> Response:
     with i18n.speaking(request.state.lang), reading() as session:
         order = orders.find(session, request.path_params["order"])
-        given = _contents(session, order)
-    user = request.state.ops
+        user = request.state.ops
+        given = _contents(session, order) | {"can_refund": _can_refund(session, order, user)}
     return render(
         request, "ops/order.html", status, form=form, errors=errors or {}, problem=problem,
         done=_DONE.get(request.query_params.get("done", ""), ""),
-        can_refund=_can_refund(order, user), can_cancel=_can_cancel(order, user), **given,
+        can_cancel=_can_cancel(order, user), **given,
     )  # fmt: skip
 
 
@@ -127,8 +128,10 @@ def _contents(session: Session, order: Order) -> dict[str, Any]:
     }
 
 
-def _can_refund(order: Order, user: Any) -> bool:
-    return order.payment != "cod" and order.state in _REFUNDABLE and staff.may(user, "refund")
+def _can_refund(session: Session, order: Order, user: Any) -> bool:
+    """A paid order, or money that came too late and whose refund the bank sent back."""
+    owed = order.state in _REFUNDABLE or refunds.sent_back(session, order.id)
+    return order.payment != "cod" and owed and staff.may(user, "refund")
 
 
 def _can_cancel(order: Order, user: Any) -> bool:
