@@ -14,12 +14,19 @@ from redis import Redis
 
 from tests.postgres import create_database
 
+KEPT = {"HAOKA_KILL_ORDERS", "HAOKA_ALL_HISTORIES"}  # how much is tested, for longer proof
+
+# A PostgreSQL server may be given; nothing else of a shop's settings may reach the tests: they empty what they find.
+_SERVER = os.environ.get("HAOKA_TEST_DATABASE_URL") or os.environ.get("HAOKA_DATABASE_URL", "")
+_SERVER = _SERVER if _SERVER.startswith("postgresql") else ""
+for _name in [name for name in os.environ if name.startswith("HAOKA_") and name not in KEPT]:
+    del os.environ[_name]
 _HOME = Path(tempfile.mkdtemp(prefix="haoka-test-"))
 os.environ.update(
     {"HAOKA_HOME": str(_HOME), "HAOKA_PUBLIC_URL": "http://testserver", "HAOKA_LOG_LEVEL": "WARNING"}
 )
-_SERVER = os.environ.get("HAOKA_TEST_DATABASE_URL", "")
 if _SERVER:  # every test process has a database of its own
+    os.environ["HAOKA_TEST_DATABASE_URL"] = _SERVER
     os.environ["HAOKA_DATABASE_URL"] = create_database(_SERVER, f"suite_{os.getpid()}")
 
 from runtime import clock, log, redis_server  # noqa: E402

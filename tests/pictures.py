@@ -49,8 +49,14 @@ def _packed(page: Page) -> bool:
 
 
 def _camera(size: str) -> Callable[[str, Page], None]:
+    """Takes what a person sees first; of the drop page enough to see the numbers too."""
+    viewport, _ = SIZES[size]
+
     def show(name: str, page: Page) -> None:
         page.evaluate("window.scrollTo(0, 0)")
+        page.set_viewport_size(
+            {"width": viewport["width"], "height": 1480 if name == "drop" else viewport["height"]}
+        )
         page.screenshot(path=FOLDER / f"{name}-{size}.png")
 
     return show

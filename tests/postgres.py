@@ -2,6 +2,7 @@
 
 The command finds it as HAOKA_TEST_DATABASE_URL; each test process and each shop makes a database of its own in it."""
 
+import atexit
 import os
 import subprocess
 import sys
@@ -10,7 +11,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 
 @contextmanager
@@ -30,14 +35,22 @@ def server() -> Iterator[str]:
 
 
 def create_database(server_url: str, name: str) -> str:
-    """A new database on a server; gives its URL."""
-    from sqlalchemy import create_engine, make_url, text
+    """A new database on a server, dropped when this process ends; gives its URL."""
+    from sqlalchemy import make_url
 
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    url = make_url(server_url).set(drivername="postgresql+psycopg")
+    _execute(url, f"CREATE DATABASE {name}")
+    atexit.register(_execute, url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+def _execute(url: "URL", statement: str) -> None:
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(statement))
     engine.dispose()
-    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
 def main() -> int:
