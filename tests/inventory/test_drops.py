@@ -74,9 +74,10 @@ def test_the_whole_way_with_actor_and_reason(make: Make) -> None:
 
 
 def test_create_names_every_wrong_field(db: None) -> None:
+    at = clock.now()
     with writing() as session, pytest.raises(Invalid) as fact:
         drops.create(
-            session, id="d 1", name=" ", pool="", cities=["Atlantis"], opens_at=clock.now(), closes_at=clock.now(),
+            session, id="d 1", name=" ", pool="", cities=["Atlantis"], opens_at=at, closes_at=at,
             limit_account=0, limit_person=0, hold_seconds=0, pay_seconds=0, quota=0, skus={"a": 0}, grades=[7],
             actor="zhao",
         )  # fmt: skip
