@@ -35,7 +35,9 @@ class Number(Base):
 
 
 class Drop(Base):
-    """One timed sale. `version` counts changes Redis must hear of; `epoch` is set once the stock is loaded."""
+    """One timed sale. `version` counts changes Redis must hear of; `epoch` is set once the stock is loaded.
+
+    `campaign` and `lots` never change: they decide where the drop's keys are."""
 
     __tablename__ = "drops"
     id: Mapped[str] = mapped_column(String(60), primary_key=True)
@@ -54,6 +56,8 @@ class Drop(Base):
     state: Mapped[str] = mapped_column(String(10))  # drops.MOVES
     version: Mapped[int] = mapped_column(default=0)
     epoch: Mapped[str | None] = mapped_column(String(40))
+    campaign: Mapped[str | None] = mapped_column(String(60), index=True)  # limits hold over all its rounds
+    lots: Mapped[int] = mapped_column(default=1, server_default="1")  # parts of its stock, each with a hash tag
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -81,11 +85,17 @@ class DropAction(Base):
 
 
 class JournalPage(Base):
-    """A page of a settled drop's journal: gzip of one JSON line an entry."""
+    """A page of a drop's journal: gzip of one JSON line an entry of the stream, oldest first.
+
+    `page` counts over all of the drop's lots and epochs; a lot's pages of one epoch join without a gap."""
 
     __tablename__ = "drop_journal"
     drop_id: Mapped[str] = mapped_column(String(60), primary_key=True)
     page: Mapped[int] = mapped_column(primary_key=True)
+    lot: Mapped[int] = mapped_column(default=0, server_default="0")
+    epoch: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    first_id: Mapped[str] = mapped_column(String(40), default="", server_default="")  # ids of the stream's entries
+    last_id: Mapped[str] = mapped_column(String(40), default="", server_default="")
     entries: Mapped[int]
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
