@@ -1,4 +1,4 @@
-"""JSON API, the drop: drops, numbers, holds. Searching and holding are the hot path: async, no SQL."""
+"""JSON API, the drop: drops and holds. Holding is the hot path: async, no SQL."""
 
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from runtime.db import reading
 from runtime.facts import N_, Fact, Invalid, NotFound, Unauthorized, Unavailable
 from storefront import accounts, offer_book
 from storefront.api_account import shopper
+from storefront.api_shelf import number_out
 
 
 class OfferOut(msgspec.Struct):
@@ -64,23 +65,6 @@ class DropsOut(msgspec.Struct):
     drops: list[DropOut]
 
 
-class NumberOut(msgspec.Struct):
-    """A number on the shelf. Being shown promises nothing: the hold decides."""
-
-    number: str
-    city: str
-    pattern: str
-    grade: int
-    prestore_fen: int
-    min_spend_fen: int
-    term_months: int
-    tags: list[str]
-
-
-class NumbersOut(msgspec.Struct):
-    numbers: list[NumberOut]
-
-
 class HoldIn(msgspec.Struct):
     """Hold a number for a while. With `like`, the nearest free number is offered when this one is gone."""
 
@@ -127,33 +111,6 @@ def show_drop(request: Request) -> DropDetail:
 
 
 @endpoint(
-    "GET", "/drops/{drop}/numbers", answer=NumbersOut, facts=(NotFound,), summary="Search the free numbers",
-    parameters=(
-        Parameter("city", "City code, e.g. 110"),
-        Parameter("segment", "First digits, e.g. 186"),
-        Parameter("contains", "1-8 digits anywhere"),
-        Parameter("ending", "Last digits"),
-        Parameter("pattern", "Pattern class, e.g. AABB"),
-        Parameter("no4", "1: no digit 4 in the last eight"),
-        Parameter("limit", "How many, 1-100; 20 unless told", schema={"type": "integer"}),
-        Parameter("batch", "Any text: another text, another sample"),
-    ),
-)  # fmt: skip
-async def search_numbers(request: Request) -> NumbersOut:
-    """Different shoppers see different samples. Free at the moment of asking; only a hold is a promise."""
-    asked = request.query_params
-    identity = accounts.identify(request)
-    who = identity.account if identity else (request.client.host if request.client else "")
-    found = shelf.search(
-        request.path_params["drop"], city=asked.get("city", ""), segment=_digits(asked, "segment", 7),
-        contains=_digits(asked, "contains", 8), ending=_digits(asked, "ending", 11),
-        pattern=asked.get("pattern", ""), no4=asked.get("no4", "") in {"1", "true"},
-        limit=_limit(asked.get("limit", "20")), seed=f"{who}{asked.get('batch', '')}",
-    )  # fmt: skip
-    return NumbersOut([_number(n) for n in found])
-
-
-@endpoint(
     "POST", "/drops/{drop}/holds", body=HoldIn, answer=HoldOut, status=201, auth="shopper",
     summary="Hold a number",
     facts=(
@@ -183,7 +140,7 @@ async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: st
         )  # fmt: skip
     except Taken as fact:
         near = shelf.similar(drop, number)
-        raise Taken(number=number, alternatives=[msgspec.to_builtins(_number(n)) for n in near]) from fact
+        raise Taken(number=number, alternatives=[msgspec.to_builtins(number_out(n)) for n in near]) from fact
     return _hold(held)
 
 
@@ -227,27 +184,8 @@ def _offer(o: Offer) -> OfferOut:
     )  # fmt: skip
 
 
-def _number(n: shelf.ShelfNumber) -> NumberOut:
-    return NumberOut(
-        n.number, n.city, n.pattern, n.grade, n.prestore_fen, n.min_spend_fen, n.term_months, list(n.tags)
-    )
-
-
 def _hold(h: holds.Hold) -> HoldOut:
     return HoldOut(h.id, h.drop, h.number, h.offer, h.expires_at, clock.now())
 
 
-def _digits(asked: object, name: str, most: int) -> str:
-    value = str(asked.get(name, "")).replace(" ", "")  # type: ignore[attr-defined]
-    if value and not (value.isascii() and value.isdigit() and len(value) <= most):
-        raise Invalid(**{name: N_("Only digits, and not too many of them.")})
-    return value
-
-
-def _limit(raw: str) -> int:
-    if raw.isascii() and raw.isdigit() and len(raw) <= 3 and 1 <= int(raw) <= 100:
-        return int(raw)
-    raise Invalid(limit=N_("A whole number from 1 to 100."))
-
-
-api_routes = routes([list_drops, show_drop, search_numbers, hold_number, show_hold, release_hold])
+api_routes = routes([list_drops, show_drop, hold_number, show_hold, release_hold])

@@ -27,6 +27,7 @@ from storefront import (
     api_account,
     api_drops,
     api_orders,
+    api_shelf,
     metrics,
     ops_drops,
     ops_identity,
@@ -46,7 +47,8 @@ from storefront import (
 from storefront.security import Guard
 
 STATIC = Path(__file__).parent / "static"
-SHOPPERS_API = [*api_drops.api_routes, *api_account.api_routes, *api_orders.api_routes]  # hot routes first
+# Hot routes first.
+SHOPPERS_API = [*api_shelf.api_routes, *api_drops.api_routes, *api_account.api_routes, *api_orders.api_routes]
 _INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
 
 
