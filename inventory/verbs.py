@@ -16,7 +16,7 @@ from runtime.redis import Verb
 KEYS: dict[str, tuple[str, ...]] = {
     "begin": (
         *("epoch", "loading", "rules", "tally", "free", "owner", "holds", "due", "live", "used"),
-        *("orders", "unpaid", "journal"),
+        *("orders", "unpaid", "journal", "trimmed"),
     ),
     "load": ("epoch", "loading", "tally", "free", "owner", "journal"),
     "restore": ("epoch", "loading", "tally", "free", "owner", "journal", "orders", "unpaid", "used"),
@@ -30,6 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "settle": ("epoch", "tally", "owner", "orders", "unpaid", "journal"),
     "give_back": ("epoch", "rules", "tally", "free", "owner", "used", "orders", "unpaid", "journal"),
     "expire": ("epoch", "tally", "free", "owner", "holds", "due", "live", "used", "journal"),
+    "trim": ("epoch", "journal", "trimmed"),
 }
 ALL_KEYS = sorted({name for names in KEYS.values() for name in names})
 _VERBS = {name: Verb(Path(__file__).parent / "lua" / f"{name}.lua") for name in KEYS}
@@ -38,9 +39,9 @@ _RESENDS = 2
 _epochs: dict[str, str] = {}  # of the drops this process has dealt with; a stale answer makes it look again
 
 
-def key(drop_id: str, name: str) -> str:
-    """All keys of a drop share its hash tag, so they live in one slot of a cluster."""
-    return f"{{{drop_id}}}:{name}"
+def key(drop_id: str, name: str, lot: int = 0) -> str:
+    """All keys of a drop's lot share its hash tag, so they live in one slot of a cluster."""
+    return f"{{{drop_id}.{lot}}}:{name}" if lot else f"{{{drop_id}}}:{name}"
 
 
 def drop_of(hold_id: str) -> str:
