@@ -1,53 +1,83 @@
-"""Holds that arrive in the same turn of the event loop go to Redis as one call that decides them in order."""
+"""Requests that wait for Redis at the same time go there as one call that decides them in order.
+
+One call a lot is under way at a time, two when both are full; what arrives meanwhile makes the next one. So a quiet
+shop answers at once, and a busy one shares each round trip and each fsync among hundreds."""
 
 import asyncio
-from collections import defaultdict
+from collections import deque
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from inventory import verbs
+from runtime.facts import Unavailable
 
-BATCH = 256  # requests a call: about 5 ms of Redis's time
+BATCH = 256  # requests a call: some milliseconds of Redis's time
+WAITING = 8_192  # requests of one lot that may wait in this process; more are refused at once
+_CALLS = 2  # under way at a time for one lot
 
-Request = tuple[str, str, str, str, str, str]  # token, account, person, wanted, offer, sku
+Request = tuple[str, ...]  # the arguments of one request, as the verb's file lists them
+_Waiter = tuple[Request, asyncio.Future[list[str]]]
+_Desk = tuple[str, str, int]  # verb, drop, lot
 
 
 @dataclass
-class _Turn:
-    """What has arrived in this turn of one loop, by drop; `calls` keeps the tasks alive."""
+class _Line:
+    """Who waits for one verb of one lot, and the calls under way."""
 
-    waiting: dict[str, list[tuple[Request, asyncio.Future[list[str]]]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    waiting: deque[_Waiter] = field(default_factory=deque)
     calls: set[asyncio.Task[None]] = field(default_factory=set)
+    soon: bool = False
 
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = WeakKeyDictionary()
+_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Desk, _Line]] = WeakKeyDictionary()
 
 
-async def decide(drop_id: str, request: Request) -> list[str]:
-    """This request's own answer of hold.lua; raises what the call raised."""
+async def decide(verb: str, drop_id: str, request: Request, lot: int = 0) -> list[str]:
+    """This request's own answer of the verb; raises what the call raised, Unavailable when too many wait."""
     loop = asyncio.get_running_loop()
-    turn = _turns.setdefault(loop, _Turn())
-    if not turn.waiting[drop_id]:
-        loop.call_soon(_send, turn, drop_id)
+    lines = _lines.get(loop)
+    if lines is None:
+        lines = _lines[loop] = {}
+    desk = (verb, drop_id, lot)
+    line = lines.get(desk)
+    if line is None:
+        line = lines[desk] = _Line()
+    if len(line.waiting) >= WAITING:
+        raise Unavailable
     answer: asyncio.Future[list[str]] = loop.create_future()
-    turn.waiting[drop_id].append((request, answer))
+    line.waiting.append((request, answer))
+    if not line.soon and _may_call(line):
+        line.soon = True
+        loop.call_soon(_send, line, desk)  # after all that arrived in this turn of the loop
     return await answer
 
 
-def _send(turn: _Turn, drop_id: str) -> None:
-    waiting = turn.waiting.pop(drop_id)
-    for start in range(0, len(waiting), BATCH):
-        call = asyncio.ensure_future(_call(drop_id, waiting[start : start + BATCH]))
-        turn.calls.add(call)
-        call.add_done_callback(turn.calls.discard)
+def _may_call(line: _Line) -> bool:
+    """A second call only for a full batch: smaller ones gain more by growing while the first is under way."""
+    return not line.calls or (len(line.calls) < _CALLS and len(line.waiting) >= BATCH)
 
 
-async def _call(drop_id: str, batch: list[tuple[Request, asyncio.Future[list[str]]]]) -> None:
+def _send(line: _Line, desk: _Desk) -> None:
+    line.soon = False
+    while line.waiting and _may_call(line):
+        batch = [line.waiting.popleft() for _ in range(min(BATCH, len(line.waiting)))]
+        call = asyncio.ensure_future(_call(desk, batch))
+        line.calls.add(call)
+        call.add_done_callback(lambda done: _ended(line, desk, done))
+
+
+def _ended(line: _Line, desk: _Desk, call: asyncio.Task[None]) -> None:
+    line.calls.discard(call)
+    _send(line, desk)
+
+
+async def _call(desk: _Desk, batch: list[_Waiter]) -> None:
     """A waiter whose client has gone away is left out of the telling; its hold stands for its account."""
+    verb, drop_id, lot = desk
     try:
-        answers = await verbs.awaited("hold", drop_id, *(part for request, _ in batch for part in request))
+        answers = await verbs.awaited(
+            verb, drop_id, *(part for request, _ in batch for part in request), lot=lot
+        )
     except BaseException as trouble:
         for _, waiter in batch:
             if not waiter.done():

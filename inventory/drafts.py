@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inventory import regions
+from inventory.lots import MOST
 from inventory.models import Drop, DropAction, DropSku
 from inventory.patterns import GRADES
 from runtime import clock
@@ -32,10 +34,13 @@ def create(
     skus: dict[str, int] | None = None,
     cod: bool = True,
     grades: Sequence[int] = (9,),
+    campaign: str | None = None,
+    lots: int = 1,
     actor: str,
     reason: str = "",
 ) -> Drop:
     """A draft. Cities by code or name; `quota` at most so many numbers; beautiful ones only if `grades` says so.
+    The limits hold over all rounds of a `campaign`; a drop hotter than one Redis core lies in several `lots`.
 
     Raises Invalid with a sentence for each field."""
     known = [regions.named(city) for city in cities]
@@ -56,10 +61,15 @@ def create(
         "pay_seconds": "" if pay_seconds > 0 else positive,
         "quota": "" if quota is None or quota > 0 else positive,
         "skus": "" if all(quantity > 0 for quantity in (skus or {}).values()) else positive,
+        "campaign": _wrong_campaign(session, id, campaign, lots),
+        "lots": "" if 1 <= lots <= MOST else N_("Give a whole number from 1 to 32."),
         "grades": "" if grades and set(grades) <= set(GRADES) else N_("Grades are 1 to 6 and 9."),
     }
     if not faults["id"] and _exists(session, id):
         faults["id"] = N_("There is a drop of this id already.")
+    if lots > 1 and skus:
+        # The units of a handset would be split too: one lot could run out while another has some left.
+        faults["lots"] = N_("A drop with handsets lies in one lot; sell them in a round of their own.")
     if wrong := {name: sentence for name, sentence in faults.items() if sentence}:
         raise Invalid(**wrong)
     drop = Drop(
@@ -76,6 +86,8 @@ def create(
         pay_seconds=pay_seconds,
         quota=quota,
         cod=cod,
+        campaign=campaign or None,
+        lots=lots,
         state="draft",
         created_at=clock.now(),
     )
@@ -113,6 +125,18 @@ def note(
 def _fits(drop_id: str) -> bool:
     plain = drop_id.replace("-", "").replace("_", "")
     return 0 < len(drop_id) <= 60 and plain.isascii() and plain.isalnum()
+
+
+def _wrong_campaign(session: Session, drop_id: str, campaign: str | None, lots: int) -> str:
+    if not campaign:
+        return ""
+    if not _fits(campaign):
+        return N_("Use 1 to 60 letters, digits, dashes and underscores.")
+    # A shopper's limits are counted in a home lot, which must be the same in every round.
+    others = session.scalars(select(Drop.lots).where(Drop.campaign == campaign, Drop.id != drop_id)).all()
+    if any(other != lots for other in others):
+        return N_("All rounds of a campaign lie in the same number of lots.")
+    return ""
 
 
 def _exists(session: Session, drop_id: str) -> bool:

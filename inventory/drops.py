@@ -85,12 +85,11 @@ def settle(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
         raise WrongMove(state=drop.state, to="settled")
     handsets = skus(session, drop_id)
     if drop.epoch:
+        # No hold can begin in a closed drop, so none in any lot now is none for good.
+        stand = tally(drop_id)
+        if stand.held or stand.ordered or stock.rule(drop, "settled", drop.version + 1)[0] == "busy":
+            raise WrongMove(N_("Holds or unpaid orders still stand."), held=stand.held, ordered=stand.ordered)
         # From here Redis moves nothing of this drop any more, so what is read below stays true.
-        answer = stock.rule(drop, "settled", drop.version + 1)
-        if answer[0] == "busy":
-            raise WrongMove(
-                N_("Holds or unpaid orders still stand."), held=int(answer[1]), ordered=int(answer[2])
-            )
         handsets = {sku: count.free for sku, count in tally(drop_id).skus.items()}
     # Warmed but never published, all that was moved in is unsold.
     left = moving.out_of(session, drop, handsets)

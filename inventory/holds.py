@@ -1,15 +1,14 @@
 """Holding a number for a shopper, and letting it go. Redis decides; nothing here touches SQL on the way."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-import msgspec
-
-from inventory import coalesce, shelf, verbs
+from inventory import coalesce, lots, shelf, verbs
 from inventory.claims import Claimed as Claimed
+from inventory.claims import Wish as Wish
 from inventory.claims import claim as claim
+from inventory.claims import claim_many as claim_many
 from inventory.claims import give_back as give_back
 from inventory.claims import orphans as orphans
 from inventory.claims import settle as settle
@@ -29,6 +28,7 @@ from runtime.ids import derived_id, new_id
 from runtime.redis import asking
 
 _LIKE_ROUNDS = 3  # how often similar numbers are looked up again when others were faster
+_NEAR = 12  # similar numbers that go along with a wish
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,20 @@ async def hold(
     sku: str = "",
 ) -> Hold:
     """Hold a number, with a handset unit of `sku` or not at all; no number means any. `like`: when the number
-    is gone take the most similar free one instead. An account with a live hold in the drop gets that one.
+    is gone take the most similar free one in the same call. An account with a live hold in the drop gets that one.
 
     Raises Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale, NotFound, Unavailable."""
-    wanted = number
     for _ in range(_LIKE_ROUNDS if like and number else 1):
-        answer = await coalesce.decide(drop_id, (token, account, person, wanted, offer, sku))
+        wanted = [number] if number else []
+        if like and number:
+            wanted += [other.number for other in shelf.similar(drop_id, number, _NEAR)]
+        if verbs.lots(drop_id) > 1:
+            answer = await lots.hold(drop_id, token, account, person, wanted, offer, sku)
+        else:
+            request = (token, account, person, ",".join(wanted), offer, sku)
+            answer = await coalesce.decide("hold", drop_id, request)
         if answer[0] != "taken":
             break
-        if like:
-            others = await asyncio.to_thread(shelf.similar, drop_id, number, 12)
-            wanted = ",".join([number, *(other.number for other in others)])
     if answer[0] != "held":
         raise _refusal(answer, number)
     return _told(drop_id, answer, account)
@@ -83,39 +86,51 @@ async def hold(
 def find(hold_id: str) -> Hold:
     """The hold as it is now, live or over. Raises NotFound."""
     drop_id = verbs.drop_of(hold_id)
-    with asking() as client:
-        record = cast(str | None, client.hget(verbs.key(drop_id, "holds"), hold_id))
-    if record is None:
+    [found] = lots.find_many(drop_id, [hold_id])
+    if found is None or not found[1]["number"]:
         raise NotFound
-    return _recorded(drop_id, hold_id, record)
+    return _recorded(drop_id, hold_id, found[1])
 
 
 def current(drop_id: str, account: str) -> Hold | None:
     """The account's live hold in the drop."""
     with asking() as client:
-        hold_id = cast(str | None, client.hget(verbs.key(drop_id, "live"), account))
-        record = hold_id and cast(str | None, client.hget(verbs.key(drop_id, "holds"), hold_id))
-    if not hold_id or not record:
+        home = verbs.lot_of(drop_id, account)
+        hold_id = cast(str | None, client.hget(verbs.key(drop_id, "live", home), account))
+    if not hold_id:
         return None
-    found = _recorded(drop_id, hold_id, record)
-    return found if found.state == "held" else None  # it may have ended between the two look-ups
+    [found] = lots.find_many(drop_id, [hold_id])
+    # It may have ended between the two look-ups.
+    return _recorded(drop_id, hold_id, found[1]) if found and found[1]["state"] == "held" else None
 
 
 def release(hold_id: str, account: str) -> None:
     """Let go; one that is over, or another account's, changes nothing. Raises Ordered when it became an order."""
+    drop_id = verbs.drop_of(hold_id)
+    lot = 0
+    if verbs.lots(drop_id) > 1:
+        [found] = lots.find_many(drop_id, [hold_id])
+        if found is None:
+            return
+        lot = found[0]
     try:
-        answer = verbs.call("release", verbs.drop_of(hold_id), hold_id, account)
+        answer = verbs.call("release", drop_id, hold_id, account, lot=lot)
     except DropClosed:
         return
     if answer[0] == "ordered":
         raise Ordered(order_id=answer[1])
+    if verbs.lots(drop_id) > 1:
+        lots.follow_up(drop_id, lot)
 
 
 def expire(drop_id: str) -> int:
     """End the drop's holds that are due; gives how many. The clock's guarded way is expire.tick."""
     freed = 0
-    while count := int(verbs.call("expire", drop_id, 500, "", "", "", "")[1]):
-        freed += count
+    for lot in range(verbs.lots(drop_id)):
+        while count := int(verbs.call("expire", drop_id, 500, "", "", "", "", lot=lot)[1]):
+            freed += count
+        if verbs.lots(drop_id) > 1:
+            lots.follow_up(drop_id, lot)
     return freed
 
 
@@ -143,8 +158,7 @@ def _told(drop_id: str, answer: list[str], account: str) -> Hold:
     return Hold(hold_id, drop_id, number, offer, sku, account, clock.from_ms(int(due)), state)
 
 
-def _recorded(drop_id: str, hold_id: str, record: str) -> Hold:
-    known: dict[str, Any] = msgspec.json.decode(record)
+def _recorded(drop_id: str, hold_id: str, known: dict[str, Any]) -> Hold:
     return Hold(
         hold_id,
         drop_id,

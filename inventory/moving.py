@@ -49,8 +49,10 @@ def into(session: Session, drop: Drop) -> dict[str, int]:
 
 def out_of(session: Session, drop: Drop, handsets_left: dict[str, int]) -> dict[str, int]:
     """Sold numbers are marked, withdrawn ones cool, the others are stock of the pool again."""
-    with asking() as client:
-        owners = cast(dict[str, str], client.hgetall(verbs.key(drop.id, "owner")))
+    owners: dict[str, str] = {}
+    for lot in range(drop.lots):
+        with asking() as client:
+            owners |= cast(dict[str, str], client.hgetall(verbs.key(drop.id, "owner", lot)))
     sold = sorted(number for number, owner in owners.items() if owner.startswith("p:"))
     withdrawn = sorted(number for number, owner in owners.items() if owner.startswith("w:"))
     for numbers, state in ((sold, "sold"), (withdrawn, "cooling")):

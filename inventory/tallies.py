@@ -1,5 +1,6 @@
 """Where the units of a drop are, counted by the verbs themselves."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -30,10 +31,12 @@ def counted(places: Mapping[str, int], skus: dict[str, Tally]) -> Tally:
 
 
 def tally(drop_id: str) -> Tally:
-    """The counts of Redis at this instant; zeros where the drop is not loaded."""
-    with asking() as client:
-        raw = cast(dict[str, str], client.hgetall(verbs.key(drop_id, "tally")))
-    counts = {name: int(count) for name, count in raw.items()}
+    """The counts of Redis at this instant, all lots together; zeros where the drop is not loaded."""
+    counts: Counter[str] = Counter()
+    for lot in range(verbs.lots(drop_id)):
+        with asking() as client:
+            raw = cast(dict[str, str], client.hgetall(verbs.key(drop_id, "tally", lot)))
+        counts.update({name: int(count) for name, count in raw.items()})
     skus = sorted(name.removeprefix("loaded:") for name in counts if name.startswith("loaded:"))
     return counted(
         counts,

@@ -1,18 +1,20 @@
 -- An order that ended gives its number and handset unit back: free for the next shopper, or out of the drop
 -- (withdrawn) where they have to cool or be inspected first.
 --
--- KEYS 1 epoch  2 rules  3 tally  4 free  5 owner  6 used  7 orders  8 unpaid  9 journal
+-- KEYS 1 epoch  2 rules  3 tally  4 free  5 owner  6 used  7 total  8 ended  9 orders  10 unpaid  11 journal
 -- ARGV 1 epoch  2 order  3 number  4 free | cooling
 --
 -- Answers  returned   now, or before
 --          unknown    no such order, or the number is not its own: nothing changed
 --          settled    the drop is settled, its numbers are SQL's to move
 --          stale
+--
+-- In one lot of several the hold is left in `ended`, until its places are given up too (inventory/lots.py).
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return {'stale'}
 end
-local known = redis.call('HGET', KEYS[7], ARGV[2])
+local known = redis.call('HGET', KEYS[9], ARGV[2])
 local order = known and cjson.decode(known)
 if not order or order.number ~= ARGV[3] then
   return {'unknown'}
@@ -33,11 +35,17 @@ else
   redis.call('HSET', KEYS[5], order.number, 'w:' .. ARGV[2])
 end
 order.state = 'returned'
-redis.call('HSET', KEYS[7], ARGV[2], cjson.encode(order))
-redis.call('ZREM', KEYS[8], ARGV[2])
-redis.call('HINCRBY', KEYS[6], 'a:' .. order.account, -1)
-if order.person ~= '' then
-  redis.call('HINCRBY', KEYS[6], 'p:' .. order.person, -1)
+redis.call('HSET', KEYS[9], ARGV[2], cjson.encode(order))
+redis.call('ZREM', KEYS[10], ARGV[2])
+if (redis.call('HGET', KEYS[2], 'lots') or '1') == '1' then
+  for _, who in ipairs({'a:' .. order.account, order.person ~= '' and 'p:' .. order.person or nil}) do
+    redis.call('HINCRBY', KEYS[6], who, -1)
+    if KEYS[6] ~= KEYS[7] then
+      redis.call('HINCRBY', KEYS[7], who, -1)
+    end
+  end
+else
+  redis.call('HSET', KEYS[8], order.hold, order.account .. '\t' .. order.person)
 end
 redis.call('HINCRBY', KEYS[3], from, -1)
 redis.call('HINCRBY', KEYS[3], to, 1)
@@ -45,6 +53,6 @@ if order.sku ~= '' then
   redis.call('HINCRBY', KEYS[3], from .. ':' .. order.sku, -1)
   redis.call('HINCRBY', KEYS[3], to .. ':' .. order.sku, 1)
 end
-redis.call('XADD', KEYS[9], '*', 'verb', 'give_back', 'number', order.number, 'order', ARGV[2], 'sku', order.sku,
+redis.call('XADD', KEYS[11], '*', 'verb', 'give_back', 'number', order.number, 'order', ARGV[2], 'sku', order.sku,
   'account', order.account, 'person', order.person, 'from', from, 'to', to)
 return {'returned'}

@@ -29,7 +29,7 @@ def sale(numbers: list[str]) -> type[RuleBasedStateMachine]:
             client.flushall()
             verbs.run("begin", "d1", "e1", "first")
             verbs.run("load", "d1", "e1", ",".join(numbers), "ip4", 2)
-            verbs.run("rule", "d1", "e1", 1, "open", 0, "", 900_000, 2, 1)
+            verbs.run("rule", "d1", "e1", 1, "open", 0, "", 900_000, 2, 1, 1)
             verbs._epochs["d1"] = "e1"
             self.owner: dict[str, tuple[str, str]] = {}
             self.holds: list[tuple[str, str, str]] = []  # id, account, number
