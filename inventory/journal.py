@@ -25,7 +25,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 class Trimmed(Exception):
-    """The stream has been cut behind the entry asked for: what follows it is in the archive."""
+    """The stream was cut behind the entry asked for, up to the entry `upto`: what is missing is in the archive."""
+
+    def __init__(self, upto: str) -> None:
+        self.upto = upto
+        super().__init__(upto)
 
 
 def pages(drop_id: str, after: str = "", lot: int = 0) -> Iterator[list[Entry]]:
@@ -61,17 +65,17 @@ def spread(entry: Entry) -> list[Entry]:
     ]
 
 
-def raw(drop_id: str, after: str = "", lot: int = 0) -> Iterator[list[Entry]]:
-    """The stream's entries after that id as they were written, up to now. Raises Trimmed, Unavailable."""
+def raw(drop_id: str, after: str = "", lot: int = 0, upto: str = "") -> Iterator[list[Entry]]:
+    """The stream's entries after that id as they were written, up to that id or now. Raises Trimmed, Unavailable."""
     stream, trimmed = verbs.key(drop_id, "journal", lot), verbs.key(drop_id, "trimmed", lot)
     while True:
         with asking() as client, client.pipeline(transaction=False) as pipe:
-            pipe.xrange(stream, f"({after}" if after else "-", "+", count=_READ)
+            pipe.xrange(stream, f"({after}" if after else "-", upto or "+", count=_READ)
             pipe.get(trimmed)
             # How far it was cut is read after the entries: a cut in between is noticed, never missed.
             entries, cut = cast(tuple[list[Entry], str | None], pipe.execute())
         if cut and place(after) < place(cut):
-            raise Trimmed
+            raise Trimmed(cut)
         if not entries:
             return
         yield entries
@@ -96,7 +100,9 @@ def raw_archived(drop_id: str, lot: int = 0, after: str = "") -> Iterator[list[E
                 select(JournalPage.body).where(JournalPage.drop_id == drop_id, JournalPage.page == page)
             ).one()
         entries = [msgspec.json.decode(line, type=Entry) for line in gzip.decompress(body).splitlines()]
+        # Pages join without overlap; should two ever overlap, the ids say what was read before.
         yield [entry for entry in entries if place(entry[0]) > place(after)]
+        after = entries[-1][0]
 
 
 def last_id(drop_id: str, lot: int = 0) -> str:
