@@ -1,5 +1,8 @@
 """Holding a number for a shopper, and letting it go. Redis decides; nothing here touches SQL on the way."""
 
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -85,11 +88,24 @@ async def hold(
 
 def find(hold_id: str) -> Hold:
     """The hold as it is now, live or over. Raises NotFound."""
-    drop_id = verbs.drop_of(hold_id)
-    [found] = lots.find_many(drop_id, [hold_id])
-    if found is None or not found[1]["number"]:
+    found = find_many([hold_id]).get(hold_id)
+    if found is None:
         raise NotFound
-    return _recorded(drop_id, hold_id, found[1])
+    return found
+
+
+def find_many(hold_ids: Iterable[str]) -> dict[str, Hold]:
+    """Holds as they are now, live or over, asked for together; those that are not there are left out."""
+    by_drop: dict[str, list[str]] = defaultdict(list)
+    for hold_id in hold_ids:
+        with contextlib.suppress(NotFound):
+            by_drop[verbs.drop_of(hold_id)].append(hold_id)
+    return {
+        hold_id: _recorded(drop_id, hold_id, found[1])
+        for drop_id, asked in by_drop.items()
+        for hold_id, found in zip(asked, lots.find_many(drop_id, asked), strict=True)
+        if found is not None and found[1]["number"]
+    }
 
 
 def current(drop_id: str, account: str) -> Hold | None:

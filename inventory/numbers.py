@@ -1,6 +1,6 @@
 """Numbers as SQL remembers them: their facts, and what became of them after the drop decided."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -32,6 +32,12 @@ def facts_of(session: Session, number: str) -> Number:
     if found is None:
         raise NotFound
     return found
+
+
+def facts_of_many(session: Session, numbers: Collection[str]) -> dict[str, Number]:
+    """The facts of those that are there, by number."""
+    rows = session.scalars(select(Number).where(Number.number.in_(numbers)))
+    return {row.number: row for row in rows}
 
 
 def assign(session: Session, number: str) -> None:
