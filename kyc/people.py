@@ -1,118 +1,36 @@
 """People as buyers: enrolled with name and ID number, then pending, verified or refused."""
 
-from datetime import date, timedelta
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
-from kyc import cases, names, vault
-from kyc.id_number import IdNumber, mask, parse, years
-from kyc.models import Person, VerificationCase
-from runtime import clock
-from runtime.crypto import blind_index
-from runtime.db import insert_new
-from runtime.facts import N_, Invalid, NotFound, TooMany
-from runtime.ids import new_id
-
-QUESTIONS_PER_DAY = (
-    10  # verifications one account may cause; each costs money, and a list of guesses is abuse
-)
-
-
-class TooYoung(Invalid):
-    """The holder is younger than the goods allow; `min_age` is in the details."""
-
-    def __init__(self, min_age: int) -> None:
-        super().__init__(id_number=N_("The holder of this ID card is too young for this purchase."))
-        self.details["min_age"] = min_age
+from kyc import vault
+from kyc.enrolling import QUESTIONS_PER_DAY as QUESTIONS_PER_DAY
+from kyc.enrolling import Busy as Busy
+from kyc.enrolling import Named as Named
+from kyc.enrolling import TooYoung as TooYoung
+from kyc.enrolling import enrol as enrol
+from kyc.enrolling import enrol_many as enrol_many
+from kyc.enrolling import index as index
+from kyc.id_number import years
+from kyc.models import Person
+from runtime.facts import N_, Invalid, NotFound
 
 
-def enrol(session: Session, account: str, name: str, id_number: str, *, min_age: int) -> Person:
-    """The account's person of that name and number: the same row each time, verified once.
+@dataclass(frozen=True)
+class Buyer:
+    """Of a person, what an order needs to know; what is sealed stays sealed."""
 
-    A new person starts a verification. One that was refused starts another, which for a day is answered from
-    memory: so every enrolment of somebody not yet verified ends in news (cases.take_news). Other data is another
-    row. Raises Invalid(name=, id_number=), TooYoung, TooMany.
-    """
-    name, number = _read(name, id_number)
-    if min_age > years(number.birth, clock.shanghai_date()):
-        raise TooYoung(min_age)
-    id_index, name_index = index(number.value), blind_index(f"name\x1f{name}")
-    # The lock is held until the caller's order is committed. A verdict that came between reading `pending` here
-    # and that commit would be told to nobody.
-    mine = (
-        select(Person)
-        .where(Person.account == account, Person.id_index == id_index, Person.name_index == name_index)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    person = session.scalar(mine)
-    if person is None:
-        _within_limit(session, account)
-        row = _row(account, name, number, id_index, name_index)
-        made = insert_new(session, Person, [row])
-        person = session.scalars(mine).one()
-        if made:
-            cases.start(session, person.id)
-    if person.state == "refused":
-        _within_limit(session, account)
-        person.state, person.refusal, person.decided_at = "pending", "", None
-        session.flush()
-        cases.start(session, person.id)
-    return person
-
-
-def index(id_number: str) -> str:
-    """The blind index of a normalised ID number: what limits and quotas count by."""
-    return blind_index(id_number)
-
-
-def _read(name: str, number: str) -> tuple[str, IdNumber]:
-    """Both fields read; when both are wrong, both are named."""
-    errors: dict[str, str] = {}
-    clean, parsed = "", None
-    try:
-        clean = names.normalise(name)
-    except Invalid as wrong:
-        errors |= wrong.errors
-    try:
-        parsed = parse(number, clock.shanghai_date())
-    except Invalid as wrong:
-        errors |= wrong.errors
-    if errors or parsed is None:
-        raise Invalid(**errors)
-    return clean, parsed
-
-
-def _row(account: str, name: str, number: IdNumber, id_index: str, name_index: str) -> dict[str, object]:
-    person_id = new_id("per")
-    return {
-        "id": person_id,
-        "account": account,
-        "state": "pending",
-        "refusal": "",
-        "id_index": id_index,
-        "name_index": name_index,
-        "masked_name": names.mask(name),
-        "masked_id": mask(number.value),
-        "enrolled_at": clock.now(),
-        **vault.seal_person(person_id, name=name, id_number=number.value, birth=number.birth),
-    }
-
-
-def _within_limit(session: Session, account: str) -> None:
-    since = clock.now() - timedelta(days=1)
-    asked = session.scalar(
-        select(func.count())
-        .select_from(VerificationCase)
-        .join(Person, Person.id == VerificationCase.person_id)
-        .where(Person.account == account, VerificationCase.opened_at > since)
-    )
-    if (asked or 0) >= QUESTIONS_PER_DAY:
-        raise TooMany(
-            N_("You have tried too many names or ID numbers today. Please go on tomorrow."),
-            retry_after=86_400,
-        )
+    id: str
+    id_index: str
+    masked_name: str
+    state: str
+    dek: bytes | None = field(repr=False)
+    birth: bytes | None = field(repr=False)
 
 
 def find(session: Session, person_id: str) -> Person:
@@ -134,22 +52,46 @@ def of_account(session: Session, account: str) -> Person | None:
     )
 
 
-def verified(session: Session, account: str) -> Person:
-    """Who the account buys as when nobody is named. Raises Invalid(name=, id_number=) when nobody is verified."""
-    person = of_account(session, account)
-    if person is None or person.state != "verified":
-        raise Invalid(
-            name=N_("Please enter the name of who will hold the number."),
-            id_number=N_("Please enter the ID number of who will hold the number."),
-        )
-    return person
+def verified(session: Session, accounts: Collection[str]) -> dict[str, Buyer]:
+    """Who each of the accounts buys as when nobody is named: the newest verified person, if there is one."""
+    newest = (
+        select(Person.account, *_BUYER)
+        .where(Person.account.in_(accounts), Person.state == "verified")
+        .order_by(Person.enrolled_at, Person.id)
+    )
+    return {row.account: _buyer(row) for row in session.execute(newest)}
 
 
-def of_age(session: Session, person_id: str, min_age: int) -> Person:
-    """A person enrolled before, old enough today. Raises NotFound (also once erased), TooYoung."""
-    if min_age > age_on(session, person_id, clock.shanghai_date()):
+def nobody() -> Invalid:
+    """What an account without a verified person is told when it names nobody."""
+    return Invalid(
+        name=N_("Please enter the name of who will hold the number."),
+        id_number=N_("Please enter the ID number of who will hold the number."),
+    )
+
+
+def locked(session: Session, ids: Collection[str], *, waits: bool = True) -> dict[str, Buyer]:
+    """These people as they are now, their rows locked until the commit (see enrol_many). With `waits` off those
+    are left out whose row another transaction has."""
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(*_BUYER).where(Person.id.in_(ids)).order_by(Person.id).with_for_update(skip_locked=not waits)
+    )
+    return {row.id: _buyer(row) for row in rows}
+
+
+_BUYER = (Person.id, Person.id_index, Person.masked_name, Person.state, Person.dek, Person.birth)
+
+
+def _buyer(row: Any) -> Buyer:
+    return Buyer(row.id, row.id_index, row.masked_name, row.state, row.dek, row.birth)
+
+
+def check_age(buyer: Buyer, min_age: int, day: date) -> None:
+    """Raises TooYoung on that Shanghai date, NotFound once erased."""
+    if min_age > years(vault.birth_in(buyer.id, buyer.dek, buyer.birth), day):
         raise TooYoung(min_age)
-    return find(session, person_id)
 
 
 def age_on(session: Session, person_id: str, day: date) -> int:

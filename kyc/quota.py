@@ -1,10 +1,13 @@
 """How many live numbers one ID number has, over all accounts: the law's limit, kept in one row each."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from kyc.models import IdQuota
-from runtime.db import insert_new
+from runtime.db import insert_or_add
 from runtime.facts import N_, Fact
 
 
@@ -16,15 +19,30 @@ class IdLimitReached(Fact):
 
 
 def take(session: Session, person_index: str, limit: int) -> None:
-    """Count one more live number. Raises IdLimitReached.
-
-    The comparison stands in the UPDATE: of parallel orders for the last place one gets it. The caller counts an
-    order once, in the transaction of the order's own move.
-    """
-    insert_new(session, IdQuota, [{"person_index": person_index, "used": 0}])
-    taken = update(IdQuota).where(IdQuota.person_index == person_index, IdQuota.used < limit)
-    if session.scalar(taken.values(used=IdQuota.used + 1).returning(IdQuota.used)) is None:
+    """Count one more live number. Raises IdLimitReached."""
+    if take_many(session, [person_index], limit) != [True]:
         raise IdLimitReached(limit=limit)
+
+
+def take_many(session: Session, people: Sequence[str], limit: int) -> list[bool]:
+    """Count one more live number for each that is named, in this order; says who got a place. Named twice, a person
+    takes two.
+
+    The comparison stands in the statement that counts: of parallel orders for the last place one gets it. The caller
+    counts an order once, in the transaction of the order's own move."""
+    wanted = Counter(people)
+    left: Counter[str] = Counter()
+    asked = {index: min(count, limit) for index, count in wanted.items()}
+    # Who wants more places than there are asks again for one less. Only who is named twice can come to a second turn.
+    while asked := {index: count for index, count in asked.items() if count > 0}:
+        got = insert_or_add(session, IdQuota, "used", asked, limit)
+        left.update({index: asked.pop(index) for index in got})
+        asked = {index: count - 1 for index, count in asked.items()}
+    told = []
+    for index in people:
+        told.append(left[index] > 0)
+        left[index] -= 1
+    return told
 
 
 def give_back(session: Session, person_index: str) -> None:

@@ -56,7 +56,15 @@ def reveal(session: Session, person_id: str, *, who: str, why: str) -> Plain:
 
 def birth_of(session: Session, person_id: str) -> date:
     """For the age rule only, which gives a number of years away and no more; so it is not recorded."""
-    return date.fromisoformat(_open(_person(session, person_id), "birth"))
+    person = _person(session, person_id)
+    return birth_in(person.id, person.dek, person.birth)
+
+
+def birth_in(person_id: str, dek: bytes | None, birth: bytes | None) -> date:
+    """The same from the sealed columns in hand. Raises NotFound once erased."""
+    if dek is None or birth is None:
+        raise NotFound
+    return date.fromisoformat(_clear(person_id, dek, "birth", birth))
 
 
 def _person(session: Session, person_id: str) -> Person:
@@ -68,8 +76,12 @@ def _person(session: Session, person_id: str) -> Person:
 
 def _open(person: Person, column: str) -> str:
     assert person.dek is not None
-    dek = unseal(person.dek, f"people.dek.{person.id}")
-    return unseal(getattr(person, column), f"people.{column}.{person.id}", dek).decode()
+    return _clear(person.id, person.dek, column, getattr(person, column))
+
+
+def _clear(person_id: str, wrapped: bytes, column: str, sealed: bytes) -> str:
+    dek = unseal(wrapped, f"people.dek.{person_id}")
+    return unseal(sealed, f"people.{column}.{person_id}", dek).decode()
 
 
 def _record(session: Session, who: str, why: str, subject: str, action: str = "read") -> None:

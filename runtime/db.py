@@ -1,6 +1,6 @@
 """The database: engine, sessions, column types. The one file that knows which SQL dialect it is on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -135,6 +135,25 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[dict[str, Any
     if not rows:
         return []
     key = inspect(model).primary_key[0]
-    dialect = session.get_bind().dialect.name
-    insert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(model.__table__)
+    insert = _insert(session, model)
     return list(session.scalars(insert.on_conflict_do_nothing().returning(key), list(rows)).all())
+
+
+def insert_or_add(
+    session: Session, model: type[Base], column: str, amounts: Mapping[str, int], limit: int
+) -> set[str]:
+    """Add each key's amount to its counter where the sum stays within the limit, making rows that are not there; no
+    amount may exceed the limit. Gives the keys that were added to. Rows are locked in the order of their keys."""
+    if not amounts:
+        return set()
+    key = inspect(model).primary_key[0]
+    insert = _insert(session, model)
+    added = insert.excluded[column] + key.table.c[column]
+    counted = insert.on_conflict_do_update(index_elements=[key], set_={column: added}, where=added <= limit)
+    rows = [{key.name: name, column: amounts[name]} for name in sorted(amounts)]
+    return set(session.scalars(counted.returning(key), rows))
+
+
+def _insert(session: Session, model: type[Base]) -> Any:
+    dialect = session.get_bind().dialect.name
+    return (postgresql if dialect == "postgresql" else sqlite).insert(model.__table__)
