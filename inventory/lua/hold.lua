@@ -118,7 +118,7 @@ local function decide(token, account, person, wanted, offer, sku)
 
   count, free = count + 1, free - 1
   local record = '{"state":"held","number":"' .. number .. '","offer":' .. quote(offer) .. ',"sku":' .. quote(sku)
-    .. ',"account":' .. cjson.encode(account) .. ',"person":"' .. person .. '","seq":' .. (seq + count)
+    .. ',"account":' .. quote(account) .. ',"person":"' .. person .. '","seq":' .. (seq + count)
     .. ',"made":"' .. made .. '","due":"' .. due .. '"}'
   owners[2 * count - 1], owners[2 * count] = number, 'h:' .. token
   records[2 * count - 1], records[2 * count] = token, record

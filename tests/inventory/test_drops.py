@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import func, select
 
-from inventory import audit, drops, holds, journal, numbers, stock, units, verbs
+from inventory import audit, drops, holds, journal, loading, numbers, stock, units, verbs
 from inventory.facts import DropClosed, Lapsed, Stale
 from inventory.models import HandsetUnit, Number
 from inventory.stock import LiveOrder
@@ -128,7 +128,7 @@ def test_warm_without_the_stock_is_refused_whole(make: Make) -> None:
 def test_a_load_that_dies_midway_goes_on(
     make: Make, monkeypatch: pytest.MonkeyPatch, redis: Redis, dies_after: int
 ) -> None:
-    monkeypatch.setattr(stock, "CHUNK", 4)
+    monkeypatch.setattr(loading, "CHUNK", 4)
     passed = 0
 
     def die(name: str) -> None:
@@ -138,7 +138,7 @@ def test_a_load_that_dies_midway_goes_on(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as dying:
-        dying.setattr(stock, "point", die)
+        dying.setattr(loading, "point", die)
         with pytest.raises(KeyboardInterrupt):
             make("d1", 10)
     with pytest.raises((Stale, DropClosed)):
@@ -280,12 +280,16 @@ def test_a_rebuilt_drop_keeps_its_orders_and_frees_its_holds(make: Make, redis: 
         LiveOrder("o-zhang", stocked[2], "zhang", "paid", "p-zhang", "card", "ip4"),
     ]
     with pytest.raises(WrongMove):
-        stock.rebuild("d1", orders)  # never over a live drop
+        stock.fence("d1")  # never over a live drop
+    with pytest.raises(WrongMove):
+        stock.rebuild("d1", orders)
     redis.flushall()
     drops.tick()
     with pytest.raises(Stale):
         held("d1", "chen")
     assert stock.is_lost("d1")
+    stock.fence("d1")
+    stock.fence("d1")  # begun again after a crash
     assert stock.rebuild("d1", orders) == []
     tally = drops.tally("d1")
     assert (tally.free, tally.held, tally.ordered, tally.paid) == (4, 0, 1, 1)

@@ -22,7 +22,7 @@ from inventory.holds import Claimed
 from runtime import clock
 from runtime.db import writing
 from runtime.facts import NotFound
-from tests.inventory.small_drop import OPS, Make, assert_conserved, held, hold, lapse
+from tests.inventory.small_drop import OPS, Make, assert_conserved, held, hold, lapse, reload
 
 
 def places(drop: str) -> tuple[int, ...]:
@@ -38,7 +38,9 @@ def test_the_way_of_a_number_from_free_to_paid(make: Make) -> None:
     assert abs((li.expires_at - clock.now()).total_seconds() - 900) < 2
     assert holds.find(li.id) == holds.current("d1", "li") == li
     assert holds.drop_of(li.id) == "d1"
-    assert holds.claim(li.id, account="li", order_id="o1") == Claimed(numbers[1], "card", "")
+    assert holds.claim(li.id, account="li", order_id="o1") == Claimed(
+        numbers[1], "card", "", str(reload("d1").epoch)
+    )
     assert holds.find(li.id).state == "ordered"
     assert holds.find(li.id).order == "o1"
     assert holds.current("d1", "li") is None
