@@ -1,7 +1,16 @@
-"""Redis: the two kinds of client, and a Lua verb loaded from its file."""
+"""Redis: the client for plain commands, and a Lua verb loaded from its file.
+
+What every caller may count on, whatever happens to Redis, its network or its cluster:
+- `Verb.__call__` and `Verb.awaited` take at most DEADLINE seconds and by themselves send again what got no answer,
+  since every verb is idempotent by its token. Callers do not send again.
+- When the server is known not to answer they raise `Refused`, an Unavailable, at once and without sending; every
+  quarter of a second it is asked whether it is well again. `healthy(key)` tells the same without calling.
+- A plain command is sent once and waits at most TIMEOUT for its answer; its trouble is Unavailable or Refused too."""
 
 import asyncio
 import hashlib
+import random
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -9,84 +18,75 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import hiredis
 import redis
-import redis.asyncio
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from runtime.breaker import Refused as Refused
 from runtime.facts import Unavailable
+from runtime.redis_clients import DEADLINE as DEADLINE
+from runtime.redis_clients import TIMEOUT as TIMEOUT
+from runtime.redis_clients import client, within
+from runtime.redis_line import Command, Lines
+from runtime.redis_place import place
+from runtime.redis_stock import ASTRAY, REDIRECTS, WEATHER, Stock, word_of
 from runtime.settings import settings
 
-# The library would re-send a command up to ten times, scripts too. We retry nowhere but in the verbs' callers.
-_HOT: dict[str, Any] = {
-    "socket_timeout": 0.8,
-    "socket_connect_timeout": 0.8,
-    "decode_responses": True,
-    "protocol": 3,
-    "health_check_interval": 0,
-}
-
-
-def _sync(url: str, **options: Any) -> redis.Redis:
-    return redis.Redis.from_url(url, retry=redis.retry.Retry(NoBackoff(), 0), **options)
+_RESENDS = 2
 
 
 @lru_cache(maxsize=1)
+def _stock() -> Stock:
+    return Stock(place(settings().redis_url))
+
+
 def hot() -> redis.Redis:
-    """The stock's Redis, short timeouts, no hidden retries."""
-    return _sync(settings().redis_url, **_HOT)
+    """The stock's Redis for plain commands, by a cluster's or a Sentinel's client where it is one: use only commands
+    whose keys are in one slot. Connection trouble is raised as Unavailable."""
+    return _stock().client()
 
 
 @contextmanager
 def asking() -> Iterator[redis.Redis]:
-    """hot() for plain commands: connection trouble inside the block is raised as Unavailable."""
+    """hot() for the commands of a block."""
     try:
         yield hot()
-    except (RedisConnectionError, RedisTimeoutError) as trouble:
+    except (RedisConnectionError, RedisTimeoutError) as trouble:  # of a pipeline
         raise Unavailable from trouble
     except ResponseError as trouble:
-        raise _unavailable_or_bug(trouble) from trouble
+        if word_of(trouble) in WEATHER:
+            raise Unavailable from trouble
+        raise
 
 
-_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
-
-
-def hot_async() -> redis.asyncio.Redis:
-    """The same for the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _async_clients.get(loop)
-    if found is None:
-        no_retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
-        found = redis.asyncio.Redis.from_url(settings().redis_url, retry=no_retry, **_HOT)
-        _async_clients[loop] = found
-    return found
-
-
-async def close_async() -> None:
-    """Close the running loop's client, before the loop ends."""
-    if found := _async_clients.pop(asyncio.get_running_loop(), None):
-        await found.aclose()
+def healthy(key: str = "") -> bool:
+    """Would a verb on that key be sent at all? False while its server is known not to answer."""
+    stock = _stock()
+    if not stock.is_known:
+        return not stock.breaker().is_open
+    try:
+        return not stock.breaker(stock.server_of(key)).is_open
+    except Unavailable:
+        return False
 
 
 def queue() -> redis.Redis:
-    """The job queue's Redis; RQ wants raw bytes, and in a worker it waits longer than this for its jobs."""
-    return _sync(settings().queue_redis_url, socket_timeout=1, socket_connect_timeout=1, protocol=2)
+    """The job queue's Redis, never a cluster; RQ wants raw bytes, and in a worker it waits longer for its jobs."""
+    at = place(settings().queue_redis_url)
+    return client(at, redis.Redis, timely=False, socket_timeout=1, socket_connect_timeout=1, protocol=2)
 
 
 def forget() -> None:
-    """Drop the clients; tests that change the settings call it."""
-    if hot.cache_info().currsize:
-        hot().close()
-        hot.cache_clear()
+    """Drop the client; tests that change the settings call it."""
+    if _stock.cache_info().currsize:
+        _stock().close()
+        _stock.cache_clear()
 
 
 class Verb:
-    """One Lua file. Called with all its keys and its arguments it gives the script's answer.
-
-    Connection trouble is raised as Unavailable: the verb may or may not have run, and since every verb is
-    idempotent by its token the caller simply sends it again."""
+    """One Lua file. Called with all its keys, which share a slot, and its arguments it gives the script's answer."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
@@ -94,42 +94,84 @@ class Verb:
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        client = hot()
-        try:
-            try:
-                return client.evalsha(self.sha, len(keys), *keys, *args)
-            except NoScriptError:
-                return client.eval(self.source, len(keys), *keys, *args)
-        except (RedisConnectionError, RedisTimeoutError) as trouble:
-            raise Unavailable from trouble
-        except ResponseError as trouble:
-            raise _unavailable_or_bug(trouble) from trouble
+        """In the caller's thread."""
+        until = time.monotonic() + DEADLINE
+        with within(DEADLINE):
+            for resend in range(_RESENDS + 1):
+                try:
+                    return self._run(keys, args)
+                except Unavailable as trouble:
+                    pause = _pause(trouble, resend, until - time.monotonic())
+                time.sleep(pause)
+        raise AssertionError
 
     async def awaited(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        client = hot_async()
-        try:
+        """On the event loop, on the line all its calls share."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DEADLINE
+        for resend in range(_RESENDS + 1):
             try:
-                return await client.evalsha(self.sha, len(keys), *keys, *args)
-            except NoScriptError:
-                return await client.eval(self.source, len(keys), *keys, *args)
-        except (RedisConnectionError, RedisTimeoutError) as trouble:
-            raise Unavailable from trouble
-        except ResponseError as trouble:
-            raise _unavailable_or_bug(trouble) from trouble
+                return await self._run_on_line(keys, args, until)
+            except Unavailable as trouble:
+                pause = _pause(trouble, resend, until - loop.time())
+            await asyncio.sleep(pause)
+        raise AssertionError
+
+    def _run(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        stock = hot()
+        try:
+            return stock.evalsha(self.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return stock.eval(self.source, len(keys), *keys, *args)
+
+    async def _run_on_line(self, keys: Sequence[str], args: Sequence[str | int], until: float) -> Any:
+        lines = _lines()
+        line = await lines.to(keys[0] if keys else "", until)
+        rest: Command = (len(keys), *keys, *args)
+        verb: Command = ("EVALSHA", self.sha, *rest)
+        before: list[Command] = []
+        for _ in range(REDIRECTS):
+            answer = await line.ask(until, *before, verb)
+            if not isinstance(answer, hiredis.ReplyError):
+                return answer
+            word, _, told = str(answer).partition(" ")
+            if word == "NOSCRIPT":
+                verb = ("EVAL", self.source, *rest)
+            elif word == "MOVED":
+                line, before = lines.at(lines.stock.moved(told)), []
+            elif word == "ASK":
+                line, before = lines.at(told.partition(" ")[2]), [("ASKING",)]
+            elif word in WEATHER:
+                if word in ASTRAY:
+                    line.astray(str(answer))
+                raise Unavailable
+            else:
+                raise ResponseError(str(answer))
+        raise Unavailable
 
 
-def _unavailable_or_bug(error: ResponseError) -> Exception:
-    """A server that loads its files, lost its disk or is full refuses writes: that is weather, not a bug.
+_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Lines] = WeakKeyDictionary()
 
-    The library cuts the words it knows off the text and keeps them as the status code."""
-    if (error.status_code or str(error).split(" ")[0]) in {
-        "LOADING",
-        "MISCONF",
-        "OOM",
-        "READONLY",
-        "BUSY",
-        "CLUSTERDOWN",
-        "MASTERDOWN",
-    }:
-        return Unavailable()
-    return error
+
+def _lines() -> Lines:
+    loop, stock = asyncio.get_running_loop(), _stock()
+    found = _loops.get(loop)
+    if found is None or found.stock is not stock:
+        found = _loops[loop] = Lines(stock)
+    return found
+
+
+async def close_async() -> None:
+    """Close the running loop's lines, before the loop ends."""
+    if found := _loops.pop(asyncio.get_running_loop(), None):
+        found.cut()
+        await asyncio.sleep(0)  # the loop closes their sockets in its next turn
+
+
+def _pause(trouble: Unavailable, resend: int, left: float) -> float:
+    """Seconds before a verb is sent again, another for each of the many that failed together. Raises the trouble when
+    it is no use."""
+    pause = random.uniform(0.02, 0.1)
+    if isinstance(trouble, Refused) or resend == _RESENDS or pause >= left:
+        raise trouble
+    return pause

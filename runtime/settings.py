@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from runtime.redis_place import place
 
 KEY_NAMES = ("master_key", "index_key", "signing_key")
 
@@ -32,8 +35,14 @@ class Settings:
         "", "Address shoppers see; https makes cookies Secure. Default: host and port."
     )
     database_url: str = _setting("", "SQLAlchemy URL. Default: SQLite in the data folder.")
-    redis_url: str = _setting("", "Redis that holds the stock. Default: an embedded server, unix socket.")
-    queue_redis_url: str = _setting("", "Redis that holds the job queues. Default: the same as the stock's.")
+    redis_url: str = _setting(
+        "",
+        "Redis that holds the stock: a server, a cluster or Sentinels (see below). Default: an embedded server.",
+    )
+    queue_redis_url: str = _setting(
+        "",
+        "Redis that holds the job queues. Default: the stock's, or for a stock on a cluster the embedded server.",
+    )
     sandbox_url: str = _setting("", "Base address of the offline twins; empty in production.")
     stripe_url: str = _setting("", "Stripe's API address. Default: the twin, else https://api.stripe.com.")
     stripe_key: str = _setting("sk_test_haoka", "Stripe's secret key.")
@@ -89,8 +98,7 @@ def read(environ: dict[str, str]) -> Settings:
     given.setdefault("public_url", f"http://{host}:{port}")
     given["public_url"] = given["public_url"].rstrip("/")
     given.setdefault("database_url", f"sqlite:///{home / 'haoka.db'}")
-    given.setdefault("redis_url", f"unix://{home / 'redis' / 'redis.sock'}")
-    given.setdefault("queue_redis_url", given["redis_url"])
+    given.update(_redis_urls(home, given.get("redis_url", ""), given.get("queue_redis_url", "")))
     sandbox = given.get("sandbox_url", "").rstrip("/")
     given["sandbox_url"] = sandbox
     given.setdefault("stripe_url", f"{sandbox}/stripe" if sandbox else "https://api.stripe.com")
@@ -106,6 +114,39 @@ def read(environ: dict[str, str]) -> Settings:
         kept = _kept_keys(home)
         given.update({name: base64.b64decode(kept[name]) for name in missing})
     return Settings(**given)
+
+
+def embedded_redis(home: Path) -> str:
+    """The URL of the server that `haoka run` starts in that data folder."""
+    return f"unix://{quote(str(home / 'redis' / 'redis.sock'))}"
+
+
+def _redis_urls(home: Path, stock: str, queue: str) -> dict[str, str]:
+    stock = stock or embedded_redis(home)
+    try:
+        is_cluster = place(stock).kind == "cluster"
+    except ValueError as trouble:
+        raise SettingsError(f"HAOKA_REDIS_URL {trouble}") from None
+    queue = queue or (embedded_redis(home) if is_cluster else stock)
+    try:
+        if place(queue).kind == "cluster":
+            raise ValueError(
+                "is a cluster, which cannot hold job queues: name another Redis or its Sentinels"
+            )
+    except ValueError as trouble:
+        raise SettingsError(f"HAOKA_QUEUE_REDIS_URL {trouble}") from None
+    return {"redis_url": stock, "queue_redis_url": queue}
+
+
+def need_queue(own: Settings) -> None:
+    """Raises SettingsError where nobody can have started the queue's default server: a stock on a cluster, without
+    `haoka run`."""
+    default = embedded_redis(own.home)
+    if own.redis_url != default == own.queue_redis_url and not (own.home / "redis" / "redis.sock").exists():
+        raise SettingsError(
+            "HAOKA_QUEUE_REDIS_URL must be set: HAOKA_REDIS_URL is a cluster, which cannot hold job queues."
+            " Name a Redis or Sentinels for them"
+        )
 
 
 def _parse(name: str, kind: str, raw: str) -> Any:

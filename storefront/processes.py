@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from runtime import jobs, log, outbox, redis_server, supervisor, ticker
-from runtime.settings import Settings, give, settings
+from runtime.settings import Settings, embedded_redis, give, need_queue, settings
 from storefront import migrating
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +30,7 @@ def prepare() -> None:
 
 def web() -> None:
     """Serve pages and API until SIGTERM."""
+    need_queue(settings())
     prepare()
     uvicorn.run(
         "storefront.app:create", factory=True, host=settings().host, port=settings().port,
@@ -40,6 +41,7 @@ def web() -> None:
 
 def worker(queue: str) -> None:
     """Work off one queue until SIGTERM."""
+    need_queue(settings())
     prepare()
     jobs.work(queue)
 
@@ -48,6 +50,7 @@ def clock() -> None:
     """Run the schedule until SIGTERM."""
     from storefront.schedule import schedule
 
+    need_queue(settings())
     prepare()
     stopping = threading.Event()
     for which in (signal.SIGTERM, signal.SIGINT):
@@ -100,10 +103,10 @@ def _start_all(shop: supervisor.Supervisor, say: Callable[[str], None]) -> None:
     give("sandbox_url", f"http://127.0.0.1:{port}/sandbox")
     own: Settings = settings()
     say(f"data folder {own.home}")
-    if own.redis_url.startswith(f"unix://{own.home}"):
+    if (embedded := embedded_redis(own.home)) in (own.redis_url, own.queue_redis_url):
         say("starting Redis (appendonly, fsync always)")
         shop.add("redis", redis_server.command(own.home / "redis"))
-        redis_server.wait(own.redis_url)
+        redis_server.wait(embedded)
     say("bringing the database to the newest schema")
     migrating.upgrade()
     prepare()

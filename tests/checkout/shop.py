@@ -21,7 +21,7 @@ from logistics.parcels import Receiver
 from logistics.scans import Seen
 from runtime import clock, outbox
 from runtime.db import reading, writing
-from runtime.redis import hot_async
+from runtime.redis import close_async
 from tests.loops import in_own_loop
 
 assert jobs  # registered
@@ -147,7 +147,7 @@ async def _hold(account: str, offer: str, number: str) -> holds.Hold:
     try:
         return await holds.hold(DROP, token=token, account=account, number=number, offer=offer, sku=sku)
     finally:
-        await hot_async().aclose()  # it belongs to this event loop
+        await close_async()  # it belongs to this event loop
 
 
 @contextmanager

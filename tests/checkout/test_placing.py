@@ -18,7 +18,7 @@ from kyc.quota import IdLimitReached
 from logistics.couriers import NoCourier
 from runtime.db import reading, writing
 from runtime.facts import Invalid, NotFound
-from runtime.redis import hot, hot_async
+from runtime.redis import close_async, hot
 from runtime.settings import settings
 from tests.checkout.shop import BUNDLE, CARD, DROP, HOME, LI, MINOR, SKU, WANG, ZHOU, Shop
 from tests.loops import in_own_loop
@@ -251,7 +251,7 @@ async def hold_without_handset(token: str) -> holds.Hold:
     try:
         return await holds.hold(DROP, token=token, account="li", offer=BUNDLE)
     finally:
-        await hot_async().aclose()
+        await close_async()
 
 
 def test_two_accounts_of_one_id_get_one_number_in_a_drop(shop: Shop) -> None:
