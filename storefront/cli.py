@@ -9,6 +9,7 @@ import click
 
 from runtime.facts import Fact, Invalid
 from runtime.settings import SettingsError
+from storefront.cli_bench import bench
 from storefront.cli_drops import drop
 
 
@@ -33,6 +34,7 @@ def main() -> None:
 
 
 main.add_command(drop)
+main.add_command(bench)
 
 
 @main.command()

@@ -1,0 +1,103 @@
+"""Starting the load clients of loadtests/bench, on the cores that load, and reading what they counted."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storefront.bench_shop import BenchError, Cores, pinned
+
+CLIENTS = Path(__file__).parent.parent / "loadtests" / "bench"
+_SPARE = 1  # seconds wrk waits at most for the last answers
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a load client counted: requests sent, answers by status (a refusal's with its code), and how long it all
+    took. `cpu_us`: what the serving processes used a request, microseconds."""
+
+    sent: int
+    answers: dict[str, int]
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
+    cpu_us: float = 0.0
+
+    def rate(self, what: str) -> float:
+        """Answers of that kind a second."""
+        return self.answers.get(what, 0) / self.seconds if self.seconds else 0.0
+
+    def only(self, *expected: str) -> "Told":
+        """Raises BenchError when there was any other answer, or an error of the connection."""
+        if self.errors or self.answers.keys() - set(expected):
+            raise BenchError(f"answers {self.answers}, {self.errors} connection errors, not only {expected}")
+        return self
+
+
+def lines(path: Path, rows: Iterable[tuple[str, str]]) -> Path:
+    """A file of prepared requests: token and the rest, a line each."""
+    path.write_text("".join(f"{token}\t{rest}\n" for token, rest in rows), encoding="utf-8")
+    return path
+
+
+def ask(
+    cores: Cores, ports: Sequence[int], connections: int, seconds: float, method: str, path: str,
+    prepared: tuple[Path, int, int] | None = None,
+) -> Told:  # fmt: skip
+    """The same request again and again, or the lines of a file from one on, so many, each once."""
+    file = [str(part) for part in prepared] if prepared else []
+    asked = (str(seconds), str(len(ports)), method, path, *file)
+    told = wrk(cores, ports, len(ports), connections, "line.lua", seconds, *asked)
+    if told["sent"] != sum(told["answers"].values()):
+        raise BenchError(f"{told['sent']} requests sent, answers {told['answers']}")
+    return Told(
+        told["sent"],
+        told["answers"],
+        told["seconds"],
+        told["p50_us"] / 1000,
+        told["p99_us"] / 1000,
+        told["errors"],
+    )
+
+
+def wrk(
+    cores: Cores,
+    ports: Sequence[int],
+    threads: int,
+    connections: int,
+    script: str,
+    seconds: float,
+    *args: str,
+) -> dict[str, Any]:
+    """Run wrk with a script of ours; gives the JSON it printed last. Raises BenchError."""
+    if not shutil.which("wrk"):
+        raise BenchError("wrk is missing: apt-get install wrk (bin/bench does it as root)")
+    command = [
+        "wrk", "-t", str(threads), "-c", str(connections), "-d", str(int(seconds + 0.999) + _SPARE),
+        "--timeout", "10", "-s", str(CLIENTS / script), f"http://127.0.0.1:{ports[0]}", "--", *args,
+    ]  # fmt: skip
+    return _json(command, cores, {"PORTS": ",".join(map(str, ports))})
+
+
+def python(cores: Cores, script: str, *args: str) -> dict[str, Any]:
+    """Run a Python client of ours; gives the JSON it printed last. Raises BenchError."""
+    return _json([sys.executable, str(CLIENTS / script), *args], cores, {})
+
+
+def _json(command: list[str], cores: Cores, more: dict[str, str]) -> dict[str, Any]:
+    names = [f"{name}={value}" for name, value in more.items()]
+    done = subprocess.run(
+        pinned(cores.load, ["env", *names, *command]), capture_output=True, text=True, check=False
+    )
+    last = (done.stdout.strip().splitlines() or [""])[-1]
+    if done.returncode or not last.startswith("{"):
+        raise BenchError(
+            f"{command[0]} ended with {done.returncode}: {done.stdout[-500:]} {done.stderr[-1500:]}"
+        )
+    told: dict[str, Any] = json.loads(last)
+    return told

@@ -1,0 +1,72 @@
+"""The sections of the bench: holds, refusals, large pools, searches, orders."""
+
+from itertools import cycle
+from statistics import mean, median
+
+from storefront import bench_load
+from storefront.bench_rounds import Bench, figures
+
+_SEARCHES = (
+    "", "ending=88", "contains=52", "no4=1", "pattern=AA", "segment=186", "city=110&no4=1", "no4=1&ending=6",
+)  # fmt: skip
+
+
+def bare(bench: Bench) -> None:
+    """The bare route warms up; and for comparison a bare one that reads a small JSON body."""
+    bench.ask_bare("GET", "/")
+    bench.found["bare_read"] = figures([bench.ask_bare("POST", "/read").only("201")], "201")
+
+
+def hold(bench: Bench) -> None:
+    """Accepted, durable holds: distinct shoppers and numbers, signed tokens, limits, journal, AOF always."""
+    size = bench.plan.usual
+    wishes, share = bench.wishes("hold", bench.people, bench.drop("hold", size)), size // bench.plan.rounds
+    bench.between_bare("hold", "201", lambda nth: bench.hold("hold", (wishes, nth * share, share)))
+
+
+def sold_out(bench: Bench) -> None:
+    """What everybody else is told by a drop whose only number is held."""
+    last = bench.drop("empty", 1)
+    bench.hold("empty", (bench.wishes("empty", bench.people, last), 0, 1)).only("201")
+    late = bench.people[1:]
+    prepared = (bench.wishes("empty", late, cycle(last)), 0, len(late))
+    bench.between_bare(
+        "sold_out", "409 sold_out",
+        lambda _: bench.ask("POST", "/api/v1/drops/empty/holds", prepared).only("409 sold_out"),
+    )  # fmt: skip
+
+
+def pools(bench: Bench) -> None:
+    """The hold rate at many numbers over the rate at few, always in turns."""
+    small, big = bench.plan.small, bench.plan.big
+    ratios, few, many = [], [], []
+    wishes = bench.wishes("big", bench.people, bench.drop("big", big))
+    for nth in range(bench.plan.rounds + 1):
+        name = f"small-{nth}"
+        few.append(bench.hold(name, (bench.wishes(name, bench.people, bench.drop(name, small)), 0, small)))
+        if nth < bench.plan.rounds:
+            many.append(bench.hold("big", (wishes, nth * small, small)))
+    for nth, told in enumerate(many):
+        ratios.append(told.rate("201") / mean((few[nth].rate("201"), few[nth + 1].rate("201"))))
+    bench.found["pools"] = {
+        "ratio": median(ratios), "ratios": ratios, str(small): figures(few, "201"), str(big): figures(many, "201"),
+    }  # fmt: skip
+    bench.say(f"holds at {big:,} numbers: {median(ratios):.3f} of the rate at {small:,}")
+
+
+def search(bench: Bench) -> None:
+    """Twenty numbers through HTTP, all kinds of questions mixed, by pool size."""
+    found = bench.found["search_http"] = {}
+    for name, size in (("small-0", bench.plan.small), ("big", bench.plan.big)):
+        bench.drop(name, size)
+        asked = (
+            (one.token, f"?limit=20&{text}")
+            for one, text in zip(bench.people, cycle(_SEARCHES), strict=False)
+        )
+        lines = bench_load.lines(bench.shop.home / "search.lines", asked)
+        told = bench.ask("GET", f"/api/v1/drops/{name}/numbers", (lines, 0, len(bench.people))).only("200")
+        found[str(size)] = figures([told], "200")
+        bench.say(
+            f"search of {size:,}: {told.rate('200'):,.0f} a second, p50 {told.p50_ms:.1f} ms, "
+            f"p99 {told.p99_ms:.1f} ms"
+        )

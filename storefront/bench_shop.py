@@ -1,0 +1,205 @@
+"""The bench's own shop: Redis, web, clock and what it is compared with, each on its core, in a folder that goes."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+
+from runtime import db, redis, redis_server, supervisor
+from runtime.settings import give, settings
+from storefront import migrating, processes
+
+Say = Callable[[str], None]
+_SERVER = (
+    "--loop",
+    "uvloop",
+    "--http",
+    "httptools",
+    "--ws",
+    "none",
+    "--no-access-log",
+    "--log-level",
+    "warning",
+)
+
+
+class BenchError(Exception):
+    """The bench cannot run or its result is worth nothing; the message says why."""
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Which cores serve and which load; one and the same on a machine with a single core."""
+
+    serve: str
+    load: str
+
+
+@dataclass(frozen=True)
+class BenchShop:
+    """A running shop of the bench's own; ports of its web processes, and of the bare servers beside them."""
+
+    ports: tuple[int, ...]
+    bare: tuple[int, ...]
+    cores: Cores
+    running: supervisor.Supervisor
+
+    def check(self) -> None:
+        """Raises BenchError when a process has ended: what is measured then is not the shop."""
+        for child in self.running.children:
+            if child.running is None or child.running.poll() is not None:
+                raise BenchError(f"{child.name} ended: {child.log.read_text()[-2000:]}")
+
+    def cpu(self, kind: str) -> float:
+        """CPU seconds that the processes of a kind (web, bare, clock, redis) have used; 0 where /proc is not."""
+        used = 0
+        for child in self.running.children:
+            stat = Path(f"/proc/{child.running.pid}/stat") if child.running else None
+            if stat and child.name.startswith(kind) and stat.exists():
+                fields = stat.read_text().rpartition(")")[2].split()
+                used += int(fields[11]) + int(fields[12])  # user and system, in ticks
+        return used / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def home(self) -> Path:
+        return settings().home
+
+    def until_shown(self, drop_id: str, seconds: float = 300) -> None:
+        """Wait until every web process has the drop on its shelf; raises BenchError."""
+        until = time.monotonic() + seconds
+        for port in self.ports:
+            while time.monotonic() < until and not _shows(port, drop_id):
+                self.check()
+                time.sleep(0.2)
+
+    def work(self, name: str, *command: str) -> None:
+        """Start another process of the shop's own program, on the cores that serve."""
+        self.running.add(name, pinned(self.cores.serve, supervisor.program(*command)))
+
+
+@contextmanager
+def open_shop(database: str, web: int, say: Say) -> Iterator[BenchShop]:
+    """A shop in a new folder under the temporary one, on free ports and a database of its own; nothing of the
+    caller's settings reaches it but the PostgreSQL server in HAOKA_TEST_DATABASE_URL. Raises BenchError."""
+    server = os.environ.get("HAOKA_TEST_DATABASE_URL", "")
+    if database == "postgres" and not server.startswith("postgresql"):
+        raise BenchError(
+            "--database postgres wants HAOKA_TEST_DATABASE_URL=postgresql://... of a server it may make a database "
+            "on; bin/bench starts one"
+        )
+    for name in [name for name in os.environ if name.startswith("HAOKA_")]:
+        del os.environ[name]
+    cores = _cores(web)
+    with tempfile.TemporaryDirectory(prefix="haoka-bench-") as folder:
+        give("home", str(Path(folder) / "home"))
+        give("log_level", "WARNING")
+        with _database(server if database == "postgres" else "") as url:
+            if url:
+                give("database_url", url)
+            running = supervisor.Supervisor(settings().home / "logs", say)
+            try:
+                yield _started(running, web, cores, say)
+            finally:
+                running.stop()
+                redis.forget()
+                db.dispose()
+
+
+def pinned(cores: str, command: list[str]) -> list[str]:
+    """The command, kept on those cores where the system can do that."""
+    return ["taskset", "--cpu-list", cores, *command] if shutil.which("taskset") else command
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _shows(port: int, drop_id: str) -> bool:
+    """Does that web process show a number of the drop?"""
+    link = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        link.request("GET", f"/api/v1/drops/{drop_id}/numbers?limit=1")
+        answer = link.getresponse()
+        return answer.status == 200 and b'"number"' in answer.read()
+    finally:
+        link.close()
+
+
+def wait_for(port: int, seconds: float = 60) -> None:
+    """Until something listens there; raises BenchError."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise BenchError(f"nothing answers on port {port}")
+
+
+def _cores(web: int) -> Cores:
+    """The first cores serve, one a web process, the rest load; at least one each."""
+    all_of = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    serve = all_of[: max(1, min(web, len(all_of) - 1))]
+    return Cores(",".join(map(str, serve)), ",".join(map(str, all_of[len(serve) :] or all_of)))
+
+
+def _started(running: supervisor.Supervisor, web: int, cores: Cores, say: Say) -> BenchShop:
+    ports, bare = tuple(free_port() for _ in range(web)), tuple(free_port() for _ in range(web))
+    give("port", str(ports[0]))
+    say(f"folder {settings().home}; cores {cores.serve} serve, {cores.load} load")
+    running.add("redis", pinned(cores.load, redis_server.command(settings().home / "redis")))
+    redis_server.wait(settings().redis_url)
+    migrating.upgrade()
+    processes.prepare()
+    for nth, port in enumerate(bare):
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "storefront.bench_bare:app",
+            "--port",
+            str(port),
+            *_SERVER,
+        ]
+        running.add(f"bare{nth}", pinned(cores.serve, command))
+    shop = BenchShop(ports, bare, cores, running)
+    for nth, port in enumerate(ports):
+        give("port", str(port))
+        shop.work(f"web{nth}", "web")
+    give("port", str(ports[0]))
+    running.add("clock", pinned(cores.load, supervisor.program("clock")))
+    for port in (*ports, *bare):
+        wait_for(port)
+    return shop
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
+    """A new database on that server, dropped afterwards; gives its URL, or nothing for SQLite in the folder."""
+    if not server:
+        yield ""
+        return
+    url, name = make_url(server).set(drivername="postgresql+psycopg"), f"haoka_bench_{os.getpid()}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        engine.dispose()

@@ -1,0 +1,57 @@
+"""The command line for measuring: `haoka bench`."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from storefront.bench_rounds import SECTIONS, Plan
+
+
+def _sections(_ctx: object, _param: object, value: str) -> tuple[str, ...]:
+    chosen = tuple(value.split(",")) if value else SECTIONS
+    if strange := set(chosen) - set(SECTIONS):
+        raise click.BadParameter(f"{', '.join(sorted(strange))}: choose of {', '.join(SECTIONS)}")
+    return chosen
+
+
+@click.group(invoke_without_command=True)
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True)
+@click.option("--seconds", type=float, default=Plan.seconds, show_default=True, help="Of each measurement.")
+@click.option("--rounds", type=int, default=Plan.rounds, show_default=True, help="Of each section.")
+@click.option("--connections", type=int, default=Plan.connections, show_default=True)
+@click.option(
+    "--web", type=int, default=1, show_default=True, help="Web processes, and bare ones to compare."
+)
+@click.option("--only", callback=_sections, help=f"Sections, by comma: {','.join(SECTIONS)}.")
+@click.option("--quick", is_flag=True, help="Small drops, half a second each: does it work, not how fast.")
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there."
+)
+@click.pass_context
+def bench(ctx: click.Context, /, quick: bool, json_file: Path | None, **chosen: object) -> None:
+    """Measure what holds, refusals, searches and orders cost in bare requests, on a shop of its own.
+
+    Everything is measured in one run and proved by the audit; exit code 1 when it is not clean."""
+    if ctx.invoked_subcommand:
+        return
+    from storefront import bench as benching
+    from storefront import bench_report, bench_shop
+
+    start = time.monotonic()
+
+    def say(line: str) -> None:
+        click.echo(f"[{time.monotonic() - start:6.1f} s] {line}", err=True)
+
+    plan = Plan(**chosen | benching.QUICK if quick else chosen)  # type: ignore[arg-type]
+    try:
+        found = benching.run(plan, say)
+    except bench_shop.BenchError as trouble:
+        click.echo(f"bench: {trouble}", err=True)
+        sys.exit(1)
+    for line in bench_report.table(found):
+        click.echo(line)
+    if json_file:
+        json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
