@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import cast
 
 import pytest
 from redis import Redis
@@ -35,7 +36,8 @@ def counts(redis: Redis) -> Counter[str]:
     """What counts against the limits, all home lots together."""
     total: Counter[str] = Counter()
     for lot in range(verbs.lots(D)):
-        total.update({who: int(n) for who, n in redis.hgetall(verbs.key(D, "used", lot)).items()})
+        used = cast(dict[str, str], redis.hgetall(verbs.key(D, "used", lot)))
+        total.update({who: int(n) for who, n in used.items()})
     return +total
 
 
