@@ -4,8 +4,6 @@ A drop lies in one lot, or in several that share nothing but the epoch: each has
 can be on different nodes of a cluster. The rounds of a campaign share a tag, so that limits hold over them."""
 
 import asyncio
-import random
-import time
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +14,7 @@ from inventory.facts import DropClosed, NotOpen, Stale
 from inventory.models import Drop
 from runtime import clock
 from runtime.db import reading
-from runtime.facts import NotFound, Unavailable
+from runtime.facts import NotFound
 from runtime.redis import Verb
 
 _LIMITS = ("used", "total")
@@ -50,7 +48,6 @@ KEYS: dict[str, tuple[str, ...]] = {
 ALL_KEYS = sorted({name for names in KEYS.values() for name in names})
 LASTING = ("used", "total")  # of a campaign's round these outlive its settling: the next round counts on
 _VERBS = {name: Verb(Path(__file__).parent / "lua" / f"{name}.lua") for name in KEYS}
-_RESENDS = 2
 
 
 @dataclass(frozen=True)
@@ -124,16 +121,8 @@ def told(verb: str, drop_id: str, *args: str | int, lot: int = 0) -> tuple[str, 
 
 
 def run(verb: str, drop_id: str, epoch: str, *args: str | int, lot: int = 0) -> Any:
-    """One verb under that epoch. A lost reply is asked for again: every verb is idempotent by its token."""
-    keys = _keys(verb, drop_id, lot, layout(drop_id))
-    for resend in range(_RESENDS + 1):
-        try:
-            return _VERBS[verb](keys, [epoch, *args])
-        except Unavailable:
-            if resend == _RESENDS:
-                raise
-            time.sleep(_pause())
-    raise AssertionError
+    """One verb under that epoch. What got no answer is sent again below: every verb is idempotent by its token."""
+    return _VERBS[verb](_keys(verb, drop_id, lot, layout(drop_id)), [epoch, *args])
 
 
 async def awaited(verb: str, drop_id: str, *args: str | int, lot: int = 0) -> Any:
@@ -150,15 +139,7 @@ async def awaited(verb: str, drop_id: str, *args: str | int, lot: int = 0) -> An
 
 
 async def _awaited(verb: str, drop_id: str, epoch: str, *args: str | int, lot: int) -> Any:
-    keys = _keys(verb, drop_id, lot, layout(drop_id))
-    for resend in range(_RESENDS + 1):
-        try:
-            return await _VERBS[verb].awaited(keys, [epoch, *args])
-        except Unavailable:
-            if resend == _RESENDS:
-                raise
-            await asyncio.sleep(_pause())
-    raise AssertionError
+    return await _VERBS[verb].awaited(_keys(verb, drop_id, lot, layout(drop_id)), [epoch, *args])
 
 
 def redis_ms(drop_id: str, lot: int = 0) -> int:
@@ -213,8 +194,3 @@ def _absent(drop: Drop) -> Exception:
     if drop.state in ("draft", "scheduled") or drop.opens_at > clock.now():
         return NotOpen(opens_at=drop.opens_at.isoformat())
     return Stale()
-
-
-def _pause() -> float:
-    """Seconds before a call is sent again, different for each of the many that failed together."""
-    return random.uniform(0.02, 0.1)
