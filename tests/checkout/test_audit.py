@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from checkout import audit
 from checkout.models import Claim, Order, OrderEvent, Payment
+from inventory import verbs
 from kyc.models import IdQuota, Person
 from runtime import clock
 from runtime.db import writing
@@ -84,5 +85,5 @@ def test_a_planted_difference_is_named(order: Order, difference: str) -> None:
 def test_an_order_whose_number_redis_gave_to_another_is_named(order: Order) -> None:
     with writing() as session:
         other = session.scalars(select(Order).where(Order.account == "wang")).one()
-    hot().hset(f"{{{DROP}}}:owner", order.number, f"p:{other.id}")
+    hot().hset(verbs.key(DROP, "owner"), order.number, f"p:{other.id}")
     assert [line for line in audit.audit(DROP).differences if order.number in line] != []
