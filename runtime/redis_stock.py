@@ -133,12 +133,10 @@ class Stock:
         self.breaker().check()
         try:
             with within(DEADLINE):
-                made = cluster(self.place, _Cluster, **HOT)
-        except (RedisClusterException, RedisError) as trouble:
+                return cluster(self.place, _Cluster, stock=self, **HOT)
+        except (RedisClusterException, RedisError, Unavailable) as trouble:
             self.breaker().failed(began, weight=FAILURES, why=str(trouble))
             raise Unavailable from trouble
-        made.stock = self
-        return made
 
     def _ask(self, server: str) -> None:
         """Is that server well? Of a cluster learn anew first who has which slots; one without slots is not asked."""
@@ -181,7 +179,9 @@ class _Cluster(RedisCluster):
     """The same for each node by itself. MOVED and ASK are followed; a lost answer is told at once, and who has the
     slots now is learnt by the healer, not while a caller waits."""
 
-    stock: Stock
+    def __init__(self, *, stock: Stock, **options: Any) -> None:
+        self.stock = stock
+        super().__init__(**options)
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         try:

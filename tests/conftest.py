@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +14,15 @@ import pytest
 from redis import Redis
 
 from tests.postgres import create_database
+from tests.redis_cluster import cluster
 
 KEPT = {"HAOKA_KILL_ORDERS", "HAOKA_ALL_HISTORIES"}  # how much is tested, for longer proof
 
 # A PostgreSQL server may be given; nothing else of a shop's settings may reach the tests: they empty what they find.
 _SERVER = os.environ.get("HAOKA_TEST_DATABASE_URL") or os.environ.get("HAOKA_DATABASE_URL", "")
 _SERVER = _SERVER if _SERVER.startswith("postgresql") else ""
+# So may a Redis: the tests flush it, so it is named on purpose; or "cluster", then each process starts a cluster.
+_REDIS_URL, _REDIS = os.environ.get("HAOKA_TEST_REDIS_URL", ""), os.environ.get("HAOKA_TEST_REDIS", "")
 for _name in [name for name in os.environ if name.startswith("HAOKA_") and name not in KEPT]:
     del os.environ[_name]
 _HOME = Path(tempfile.mkdtemp(prefix="haoka-test-"))
@@ -28,11 +32,19 @@ os.environ.update(
 if _SERVER:  # every test process has a database of its own
     os.environ["HAOKA_TEST_DATABASE_URL"] = _SERVER
     os.environ["HAOKA_DATABASE_URL"] = create_database(_SERVER, f"suite_{os.getpid()}")
+if _REDIS_URL and "PYTEST_XDIST_WORKER" in os.environ:
+    raise RuntimeError(
+        "several test processes cannot share HAOKA_TEST_REDIS_URL; HAOKA_TEST_REDIS=cluster can"
+    )
+if _REDIS_URL:
+    os.environ["HAOKA_TEST_REDIS_URL"] = os.environ["HAOKA_REDIS_URL"] = _REDIS_URL
+if _REDIS:  # for test processes and for shops
+    os.environ["HAOKA_TEST_REDIS"] = _REDIS
 
 from runtime import clock, log, redis_server  # noqa: E402
 from runtime import db as database  # noqa: E402
 from runtime import redis as redis_clients  # noqa: E402
-from runtime.settings import settings  # noqa: E402
+from runtime.settings import embedded_redis, settings  # noqa: E402
 
 log.configure("WARNING")
 
@@ -51,11 +63,16 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def redis_process() -> Iterator[None]:
-    server = redis_server.start(_HOME / "redis")
-    yield
-    redis_clients.forget()
-    server.terminate()
-    server.wait(10)
+    """The server of this data folder; when the run is for a cluster that holds the stock, and the server the queues."""
+    with ExitStack() as stack:
+        server = redis_server.start(_HOME / "redis")
+        stack.callback(server.wait, 10)
+        stack.callback(server.terminate)
+        if _REDIS == "cluster":
+            os.environ["HAOKA_REDIS_URL"] = stack.enter_context(cluster(_HOME / "cluster"))
+            settings.cache_clear()
+        stack.callback(redis_clients.forget)
+        yield
 
 
 @pytest.fixture
@@ -63,6 +80,14 @@ def redis(redis_process: None) -> Redis:
     """A clean, real Redis."""
     redis_clients.hot().flushall()
     return redis_clients.hot()
+
+
+@pytest.fixture
+def one_server(redis: Redis) -> Redis:
+    """The same where it is the one embedded server; other runs skip the test."""
+    if settings().redis_url != embedded_redis(_HOME):
+        pytest.skip("is about the embedded server")
+    return redis
 
 
 @pytest.fixture(scope="session")

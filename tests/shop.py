@@ -248,15 +248,26 @@ def anybody(nth: int) -> str:
 
 @contextmanager
 def running(**env: str) -> Iterator[Shop]:
-    """A shop of its own on a free port and a new folder; on PostgreSQL where the run is for it."""
-    with tempfile.TemporaryDirectory(prefix="haoka-shop-") as folder:
+    """A shop of its own on a free port and a new folder; on PostgreSQL and a cluster where the run is for them."""
+    with tempfile.TemporaryDirectory(prefix="haoka-shop-") as folder, _own_redis(Path(folder)) as redis:
         quick = {"HAOKA_CODES_PER_ADDRESS": "1000000", "HAOKA_MANIFEST_SECONDS": "2"}
-        shop = Shop(Path(folder) / "home", free_port(), quick | _own_database() | env)
+        shop = Shop(Path(folder) / "home", free_port(), quick | _own_database() | redis | env)
         try:
             shop.start()
             yield shop
         finally:
             shop.stop()
+
+
+@contextmanager
+def _own_redis(folder: Path) -> Iterator[dict[str, str]]:
+    if os.environ.get("HAOKA_TEST_REDIS") != "cluster":
+        yield {}
+        return
+    from tests.redis_cluster import cluster
+
+    with cluster(folder / "cluster") as url:
+        yield {"HAOKA_REDIS_URL": url}
 
 
 def _own_database() -> dict[str, str]:

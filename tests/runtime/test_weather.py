@@ -122,25 +122,25 @@ def test_a_queue_that_hangs_holds_up_a_commit_for_about_a_second(
             settings.cache_clear()
 
 
-def test_a_full_redis_is_weather_too(redis: Redis, tmp_path: Path) -> None:
+def test_a_full_redis_is_weather_too(one_server: Redis, tmp_path: Path) -> None:
     (tmp_path / "set.lua").write_text("return redis.call('SET', KEYS[1], ARGV[1])")
     verb = Verb(tmp_path / "set.lua")
-    redis.config_set("maxmemory", 1)
+    one_server.config_set("maxmemory", 1)
     try:
         with pytest.raises(Unavailable):
             verb(["a"], ["1"])
     finally:
-        redis.config_set("maxmemory", 0)
+        one_server.config_set("maxmemory", 0)
 
 
-def test_a_replica_is_weather_too(tmp_path: Path, redis: Redis) -> None:
+def test_a_replica_is_weather_too(tmp_path: Path, one_server: Redis) -> None:
     (tmp_path / "set.lua").write_text("return redis.call('SET', KEYS[1], ARGV[1])")
-    redis.replicaof("127.0.0.1", 1)
+    one_server.replicaof("127.0.0.1", 1)
     try:
         with pytest.raises(Unavailable):
             Verb(tmp_path / "set.lua")(["a"], ["1"])
     finally:
-        redis.replicaof("NO", "ONE")
+        one_server.replicaof("NO", "ONE")
 
 
 def test_the_lease_of_a_holder_whose_clock_was_ahead_can_be_taken(db: None) -> None:
