@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,15 +22,24 @@ def new_key() -> bytes:
 def seal(plain: bytes, aad: str, key: bytes | None = None) -> bytes:
     """Encrypt. `aad` names the place (table.column.row), so a sealed value can't be moved elsewhere."""
     nonce = os.urandom(12)
-    return nonce + AESGCM(key or settings().master_key).encrypt(nonce, plain, aad.encode())
+    return nonce + _cipher(key).encrypt(nonce, plain, aad.encode())
 
 
 def unseal(sealed: bytes, aad: str, key: bytes | None = None) -> bytes:
     """Decrypt what seal() made for this place; raises SealError otherwise."""
     try:
-        return AESGCM(key or settings().master_key).decrypt(sealed[:12], sealed[12:], aad.encode())
+        return _cipher(key).decrypt(sealed[:12], sealed[12:], aad.encode())
     except InvalidTag:
         raise SealError(f"cannot unseal {aad.split('.')[0]}") from None
+
+
+def _cipher(key: bytes | None) -> AESGCM:
+    return AESGCM(key) if key else _master(settings().master_key)
+
+
+@lru_cache(maxsize=1)
+def _master(key: bytes) -> AESGCM:
+    return AESGCM(key)
 
 
 def digest(*parts: str) -> str:

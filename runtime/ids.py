@@ -8,11 +8,12 @@ from runtime import clock
 from runtime.settings import settings
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def new_id(prefix: str) -> str:
     """A new id; ids made later sort later (48 bits of milliseconds, 80 random bits)."""
-    return f"{prefix}_{_spell(clock.epoch_ms(clock.now()) << 80 | secrets.randbits(80))}"
+    return f"{prefix}_{_spell(clock.now_ms() << 80 | secrets.randbits(80))}"
 
 
 def derived_id(prefix: str, *parts: str) -> str:
@@ -23,4 +24,4 @@ def derived_id(prefix: str, *parts: str) -> str:
 
 
 def _spell(value: int) -> str:
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])

@@ -9,6 +9,7 @@ import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import IPv6Network
 
 import msgspec
@@ -77,7 +78,7 @@ def log_in(phone: str, code: str, binding: str) -> tuple[Account, str]:
         session.add(opened)
         person = people.of_account(session, account.id)
     verified = person.id_index if person and person.state == "verified" else ""
-    return account, _token(Identity(opened.id, account.id, verified, at + LIFETIME))
+    return account, sealed(Identity(opened.id, account.id, verified, at + LIFETIME))
 
 
 def log_out(token: str) -> None:
@@ -99,8 +100,13 @@ def token_of(request: HTTPConnection) -> str:
 
 
 def identify(request: HTTPConnection) -> Identity | None:
-    """Who asks, from the token alone: no SQL, no Redis. Signed-out sessions are known by `watch_revoked`."""
-    identity = _open(token_of(request))
+    """Who asks, from the token alone: no SQL, no Redis. Signed-out sessions are known by `refresh_revoked`."""
+    return speaks_for(token_of(request))
+
+
+def speaks_for(token: str) -> Identity | None:
+    """The same for a token in hand."""
+    identity = _open(token)
     return identity if identity and identity.session not in _revoked else None
 
 
@@ -167,7 +173,8 @@ def binding(request: HTTPConnection, response: Response | None = None) -> str:
     return found
 
 
-def _token(identity: Identity) -> str:
+def sealed(identity: Identity) -> str:
+    """The token of a session: what `identify` opens again."""
     packed = msgspec.msgpack.encode(
         [identity.session, identity.account, identity.person, clock.epoch_ms(identity.expires_at)]
     )
@@ -178,12 +185,18 @@ def _open(token: str) -> Identity | None:
     if not token or len(token) > 400:
         return None
     try:
-        packed = unseal(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), "session")
+        identity = _unsealed(token, settings().master_key)
     except (SealError, binascii.Error, ValueError):
         return None
+    return identity if clock.now() < identity.expires_at else None
+
+
+@lru_cache(maxsize=20_000)
+def _unsealed(token: str, master_key: bytes) -> Identity:
+    """What a token says, kept while the master key is this one: a shopper comes back with the same token."""
+    packed = unseal(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), "session")
     session, account, person, expires = msgspec.msgpack.decode(packed)
-    expires_at = clock.from_ms(expires)
-    return Identity(session, account, person, expires_at) if clock.now() < expires_at else None
+    return Identity(session, account, person, clock.from_ms(expires))
 
 
 def _network(address: str) -> str:

@@ -44,6 +44,7 @@ from storefront import (
     problems,
     sandbox_proxy,
 )
+from storefront.hot import Entrance
 from storefront.security import Guard
 
 STATIC = Path(__file__).parent / "static"
@@ -52,11 +53,12 @@ SHOPPERS_API = [*api_shelf.api_routes, *api_drops.api_routes, *api_account.api_r
 _INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
 
 
-def create() -> Starlette:
-    """The shop's ASGI app."""
+def create(*, hot: bool = True) -> Starlette:
+    """The shop's ASGI app. Without `hot` the hot routes go the way of all others, to the same answers."""
     return Starlette(
         routes=table(),
         middleware=[
+            *([Middleware(Entrance)] if hot else []),
             Middleware(metrics.Meter),
             Middleware(Guard),
             Middleware(RequestBodyLimitMiddleware, max_body_size=api.MAX_BODY),

@@ -1,14 +1,16 @@
 """Problems: the one table that gives each fact its HTTP status, and its two forms: page and problem+json."""
 
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.facts import N_, Fact, Invalid, NotFound
+from runtime.facts import N_, Fact, NotFound
 from runtime.log import log
 from storefront import i18n, language, rendering
 
@@ -53,60 +55,91 @@ STATUS: dict[str, int] = {
 _MACHINES = ("/api/", "/partner/", "/stripe/", "/openapi", "/metrics", "/healthz")
 
 
-def on_fact(request: Request, fact: Exception) -> Response:
+class Problem(NamedTuple):
+    """RFC 9457 problem details as they go out, but for the headers that stand on every answer."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+async def on_fact(request: Request, fact: Exception) -> Response:
     assert isinstance(fact, Fact)
-    status = STATUS.get(fact.code, 409)
-    headers = {}
-    if "retry_after" in fact.details:
-        headers["Retry-After"] = str(fact.details["retry_after"])
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    request.state.lang = language.of(request)
-    if request.url.path.startswith(_MACHINES):
-        return problem(request, status, fact, headers)
-    return rendering.problem_page(request, status, fact, headers)
+    if _is_machine(request):
+        return _sent(told(fact, language.of(request)))
+    return await _page(request, STATUS.get(fact.code, 409), fact, dict(_headers(fact)))
 
 
-def on_http(request: Request, error: Exception) -> Response:
+async def on_http(request: Request, error: Exception) -> Response:
     """Starlette's own refusals (no such route, wrong method) in the same two forms."""
     assert isinstance(error, HTTPException)
-    fact: Fact = NotFound()
-    if error.status_code != 404:
-        fact = Fact(HTTPStatus(error.status_code).phrase)
-    request.state.lang = language.of(request)
-    headers = dict(error.headers or {})
-    if request.url.path.startswith(_MACHINES):
-        code = "not_found" if error.status_code == 404 else HTTPStatus(error.status_code).name.lower()
-        return problem(request, error.status_code, fact, headers, code=code)
-    return rendering.problem_page(request, error.status_code, fact, headers)
+    status, headers = error.status_code, dict(error.headers or {})
+    fact: Fact = NotFound() if status == 404 else Fact(HTTPStatus(status).phrase)
+    if _is_machine(request):
+        code = "not_found" if status == 404 else HTTPStatus(status).name.lower()
+        return _sent(_problem(code, fact.sentence, status, tuple(headers.items()), (), language.of(request)))
+    return await _page(request, status, fact, headers)
 
 
-def on_bug(request: Request, error: Exception) -> Response:
+async def on_bug(request: Request, error: Exception) -> Response:
     """A fault of ours: logged with its trace, told without it."""
     log.error("request.failed", path=request.url.path, exc_info=error)
     fact = Fact(N_("Something went wrong on our side. Nothing was charged twice; please try again."))
+    if _is_machine(request):
+        return _sent(_problem("internal", fact.sentence, 500, (), (), language.of(request)))
+    return await _page(request, 500, fact, {})
+
+
+def told(fact: Fact, lang: str) -> Problem:
+    """A fact for a machine; `code` is the stable part, `title` and `errors` are in the language.
+
+    Of a fact whose details are plain values the same bytes are kept: when a drop is sold out many are told so."""
+    details = tuple(fact.details.items())
+    status = STATUS.get(fact.code, 409)
+    try:
+        return _problem(fact.code, fact.sentence, status, _headers(fact), details, lang)
+    except TypeError:  # a list or a dict among the details
+        return _problem.__wrapped__(fact.code, fact.sentence, status, _headers(fact), details, lang)
+
+
+def _headers(fact: Fact) -> tuple[tuple[str, str], ...]:
+    if "retry_after" in fact.details:
+        return (("Retry-After", str(fact.details["retry_after"])),)
+    return (("WWW-Authenticate", "Bearer"),) if fact.code == "unauthorized" else ()
+
+
+@lru_cache(maxsize=512)
+def _problem(
+    code: str,
+    sentence: str,
+    status: int,
+    headers: tuple[tuple[str, str], ...],
+    details: tuple[tuple[str, Any], ...],
+    lang: str,
+) -> Problem:
+    with i18n.speaking(lang):
+        known = dict(details)
+        errors = known.pop("errors", None)  # Invalid's: one sentence for each field
+        body = {**known, "type": "about:blank", "title": i18n.sentence(Fact(sentence, **known))}
+        body |= {"status": status, "code": code}
+        if errors is not None:
+            body["errors"] = {field: i18n.gettext(wrong) for field, wrong in errors.items()}
+            body["detail"] = "; ".join(f"{field}: {wrong}" for field, wrong in body["errors"].items())
+    raw = msgspec.json.encode(body)
+    own = {"Vary": "Accept-Language", **dict(headers), "Content-Type": "application/problem+json"}
+    return Problem(status, tuple((n.lower().encode(), v.encode("latin-1")) for n, v in own.items()), raw)
+
+
+def _sent(problem: Problem) -> Response:
+    response = Response(problem.body, problem.status)
+    response.raw_headers.extend(problem.headers)
+    return response
+
+
+def _is_machine(request: Request) -> bool:
+    return request.url.path.startswith(_MACHINES)
+
+
+async def _page(request: Request, status: int, fact: Fact, headers: dict[str, str]) -> Response:
     request.state.lang = language.of(request)
-    if request.url.path.startswith(_MACHINES):
-        return problem(request, 500, fact, {}, code="internal")
-    return rendering.problem_page(request, 500, fact, {})
-
-
-def problem(
-    request: Request, status: int, fact: Fact, headers: dict[str, str], *, code: str = ""
-) -> Response:
-    """RFC 9457 problem details; `code` is the stable part, `title` and `errors` follow Accept-Language."""
-    with i18n.speaking(request.state.lang):
-        body: dict[str, Any] = {
-            **{key: value for key, value in fact.details.items() if key != "errors"},
-            "type": "about:blank",
-            "title": i18n.sentence(fact),
-            "status": status,
-            "code": code or fact.code,
-        }
-        if isinstance(fact, Invalid):
-            body["errors"] = {field: i18n.gettext(sentence) for field, sentence in fact.errors.items()}
-            body["detail"] = "; ".join(f"{field}: {sentence}" for field, sentence in body["errors"].items())
-    return Response(
-        msgspec.json.encode(body), status, {"Vary": "Accept-Language", **headers},
-        media_type="application/problem+json",
-    )  # fmt: skip
+    return await run_in_threadpool(rendering.problem_page, request, status, fact, headers)

@@ -1,26 +1,33 @@
 """What every request passes: host check, CSRF by Fetch Metadata, CSP and the other headers. Plain ASGI."""
 
 import secrets
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.settings import settings
 
+Raw = tuple[bytes, bytes]  # a header as the server takes it
+
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 # Machines without cookies: they prove themselves by a signature or a bearer token, and cookies are not read there.
 _COOKIELESS = ("/stripe/webhook", "/partner/")
 
-_FIXED = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(self)",
-}
+_FIXED: tuple[Raw, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(self)"),
+)
+_HTTPS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_NOT_KEPT = (b"cache-control", b"no-store")
+_JSON = (b"application/json", b"application/problem")
+_POLICY = b"content-security-policy"
+_JSON_POLICY = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")  # nothing to load there
 
 
 class Guard:
@@ -32,61 +39,83 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        headers = Headers(scope=scope)
-        if refusal := _refusal(scope, headers):
-            return await refusal(scope, receive, send)
+        if refused := refusal(scope, given(scope)):
+            return await refused(scope, receive, send)
         nonce = secrets.token_urlsafe(16)
         scope.setdefault("state", {})["nonce"] = nonce
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _dress(MutableHeaders(raw=message["headers"]), scope["path"], nonce)
+                message["headers"] = _dressed(list(message["headers"]), scope["path"], nonce)
             await send(message)
 
         await self.app(scope, receive, send_guarded)
 
 
-def _refusal(scope: Scope, headers: Headers) -> PlainTextResponse | None:
-    host = headers.get("host", "")
-    if not _known_host(host):
+def given(scope: Scope) -> dict[bytes, bytes]:
+    """A request's headers; of several with one name the first."""
+    return dict(scope["headers"][::-1])
+
+
+def refusal(scope: Scope, headers: dict[bytes, bytes]) -> PlainTextResponse | None:
+    """Why a request is turned away before anybody looks at it, or None. `headers` as given() has them."""
+    host = headers.get(b"host", b"").decode("latin-1")
+    own = settings()
+    if not _known_host(host, own.public_url, own.allowed_hosts):
         return PlainTextResponse("This address is not known here.", 400)
     path: str = scope["path"]
     if "\0" in path or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
         return PlainTextResponse("This address holds a NUL, which no text of ours has.", 400)
     if scope["method"] in _SAFE or path.startswith(_COOKIELESS):
         return None
-    if headers.get("authorization", "").lower().startswith("bearer "):
+    if headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
         return None  # no browser adds this by itself
-    site = headers.get("sec-fetch-site")
+    site = headers.get(b"sec-fetch-site")
     if site is not None:
-        allowed = site in {"same-origin", "none"}
+        allowed = site in {b"same-origin", b"none"}
     else:
         # An old browser, or no browser: then nothing carries somebody's cookies here without an Origin.
-        origin = headers.get("origin")
-        allowed = origin is None or origin.partition("://")[2] == host
+        origin = headers.get(b"origin")
+        allowed = origin is None or origin.decode("latin-1").partition("://")[2] == host
     return None if allowed else PlainTextResponse("This form was sent from another site.", 403)
 
 
-def _known_host(host: str) -> bool:
+@lru_cache(maxsize=256)
+def _known_host(host: str, public_url: str, allowed_hosts: str) -> bool:
     if not host:
         return False
-    own = urlsplit(settings().public_url).netloc
+    own = urlsplit(public_url).netloc
     name, colon, port = host.partition(":")
     if colon and not (port.isascii() and port.isdigit() and len(port) <= 5):
         return host == own
-    if settings().allowed_hosts:
-        return name in settings().allowed_hosts.split(",") or host == own
+    if allowed_hosts:
+        return name in allowed_hosts.split(",") or host == own
     return host == own or name in {"127.0.0.1", "localhost", "testserver"}
 
 
-def _dress(headers: MutableHeaders, path: str, nonce: str) -> None:
-    for name, value in _FIXED.items():
-        headers.setdefault(name, value)
-    if settings().secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    headers["Content-Security-Policy"] = policy(path, nonce)
-    if headers.get("content-type", "").startswith(("text/html", "application/json", "application/problem")):
-        headers.setdefault("Cache-Control", "no-store")
+def json_headers() -> tuple[Raw, ...]:
+    """What stands on every JSON answer beside its own headers."""
+    return _json_headers(settings().secure)
+
+
+@lru_cache
+def _json_headers(secure: bool) -> tuple[Raw, ...]:
+    return (*_FIXED, *((_HTTPS,) if secure else ()), _JSON_POLICY, _NOT_KEPT)
+
+
+def _dressed(headers: list[Raw], path: str, nonce: str) -> list[Raw]:
+    """An answer's headers with ours; where both say something the answer's own stands, but for the policy."""
+    own = dict(headers)
+    kind = own.get(b"content-type", b"")
+    if kind.startswith(_JSON):
+        ours = json_headers()
+    else:
+        ours = (*_FIXED, (_POLICY, policy(path, nonce).encode()))
+        ours += (_HTTPS,) if settings().secure else ()
+        ours += (_NOT_KEPT,) if kind.startswith(b"text/html") else ()
+    if _POLICY in own:
+        headers = [header for header in headers if header[0] != _POLICY]
+    return headers + [header for header in ours if header[0] not in own or header[0] == _POLICY]
 
 
 def policy(path: str, nonce: str) -> str:

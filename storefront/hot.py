@@ -1,0 +1,111 @@
+"""The hot routes' own entrance: holding and searching skip the router and its middleware, by the same rules.
+
+What is not plainly a good request for one of them goes the long way, and is refused there. Plain ASGI."""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runtime import api
+from runtime.facts import Fact, Unauthorized
+from storefront import accounts, language, metrics, problems, security
+from storefront.api_drops import HoldIn, HoldOut, hold_for, hold_number
+from storefront.api_shelf import NumbersOut, search_numbers
+
+Headers = dict[bytes, bytes]
+_DROPS = "/api/v1/drops/"
+_ENCODER = msgspec.json.Encoder()
+_JSON: tuple[security.Raw, ...] = ((b"content-type", b"application/json"),)
+
+
+class Entrance:
+    """Middleware outside all others: answers the hot routes, hands everything else on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        if scope["type"] != "http" or not scope["path"].startswith(_DROPS) or scope["root_path"]:
+            return await self.app(scope, receive, send)
+        drop, _, what = scope["path"][len(_DROPS) :].partition("/")
+        route, headers = _ROUTES.get((scope["method"], what)), security.given(scope)
+        if not (route and drop) or security.refusal(scope, headers) or _is_large(headers):
+            return await self.app(scope, receive, send)
+        endpoint, call = route
+        body = b""
+        if endpoint.body is not None:
+            message = await receive()
+            if message["type"] != "http.request" or message.get("more_body"):
+                return await self.app(scope, _again(message, receive), send)
+            body = message.get("body", b"")
+        try:
+            answer = await call(scope, headers, drop, body)
+            status, own, told = endpoint.status, _JSON, _ENCODER.encode(answer)
+        except Fact as fact:
+            status, own, told = problems.told(fact, _language(scope, headers))
+        metrics.count(endpoint.name, status, time.perf_counter() - started)
+        length = (b"content-length", b"%d" % len(told))
+        fixed = security.json_headers()
+        await send({"type": "http.response.start", "status": status, "headers": [*own, length, *fixed]})
+        await send({"type": "http.response.body", "body": told})
+
+
+async def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> HoldOut:
+    wish = api.decoded(body, HoldIn)
+    proof = headers.get(b"authorization", b"")
+    if proof[:7].lower() == b"bearer ":
+        identity = accounts.speaks_for(proof[7:].decode("latin-1").strip())
+    else:
+        identity = accounts.identify(HTTPConnection(scope))
+    if identity is None:
+        raise Unauthorized
+    key = headers.get(b"idempotency-key")
+    return await hold_for(identity, drop, wish, None if key is None else key.decode("latin-1"))
+
+
+async def _search(scope: Scope, headers: Headers, drop: str, body: bytes) -> NumbersOut:
+    scope["path_params"] = {"drop": drop}
+    found: NumbersOut = await search_numbers.call(Request(scope))
+    return found
+
+
+Call = Callable[[Scope, Headers, str, bytes], Awaitable[Any]]
+_ROUTES: dict[tuple[str, str], tuple[api.Endpoint, Call]] = {
+    (one.method, one.path.removeprefix("/drops/{drop}/")): (one, call)
+    for one, call in ((hold_number, _hold), (search_numbers, _search))
+}
+
+
+def _is_large(headers: Headers) -> bool:
+    """Does it say that it may be more than MAX_BODY? Then the long way counts its bytes."""
+    return len(headers.get(b"content-length", b"")) >= len(str(api.MAX_BODY))
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """What was received already, then what comes after it."""
+    waiting = [message]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
+
+
+def _language(scope: Scope, headers: Headers) -> str:
+    if b"cookie" in headers:
+        return language.of(HTTPConnection(scope))
+    return _spoken(headers.get(b"accept-language"), headers.get(b"accept"))
+
+
+@lru_cache(maxsize=256)
+def _spoken(wanted: bytes | None, accepted: bytes | None) -> str:
+    """language.of() for a client without cookies."""
+    said = ((b"accept-language", wanted), (b"accept", accepted))
+    headers = [(name, value) for name, value in said if value is not None]
+    return language.of(HTTPConnection({"type": "http", "headers": headers}))
