@@ -1,20 +1,34 @@
 """The fate of a claim: an order, or nothing for ever. The first row in `claims` decides between two who try."""
 
-from sqlalchemy import select
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from checkout.models import Claim, Order
 from inventory import holds
 from runtime import clock
 from runtime.db import insert_new, reading, writing
+from runtime.facts import Unavailable
 from runtime.log import log
 
 PLACED, VOIDED = "placed", "voided"
 
 
-def take(session: Session, order_id: str) -> bool:
-    """Say in the order's transaction that this claim becomes an order; False when it has a fate already."""
-    return bool(insert_new(session, Claim, [{"order_id": order_id, "fate": PLACED, "at": clock.now()}]))
+def take(session: Session, order_ids: Collection[str]) -> set[str]:
+    """Say in the orders' transaction that these claims become orders; gives those that had no fate before.
+
+    In one order of ids, since of two that insert one id the second waits for the first to commit."""
+    at = clock.now()
+    rows = [{"order_id": order_id, "fate": PLACED, "at": at} for order_id in sorted(order_ids)]
+    return set(insert_new(session, Claim, rows))
+
+
+def forgo(session: Session, order_ids: Collection[str]) -> None:
+    """Of claims taken in this same transaction: there will be no order after all. Whoever reads the row, reads
+    voided."""
+    if order_ids:
+        session.execute(update(Claim).where(Claim.order_id.in_(order_ids)).values(fate=VOIDED))
 
 
 def fate(session: Session, order_id: str) -> str | None:
@@ -43,9 +57,25 @@ def void(drop_id: str, order_id: str, number: str) -> str:
 
 def give_back(drop_id: str, order_id: str, number: str) -> None:
     """Free the number of a voided claim, unless SQL knows a live order of it: then ops must look (audit)."""
+    _give_back([(drop_id, order_id, number)])
+
+
+def give_back_many(voided: Sequence[tuple[str, str, str]]) -> None:
+    """Free the numbers of voided claims: (drop, order id, number) of each. Where Redis does not answer the next
+    orphans.tick does it."""
+    try:
+        _give_back(voided)
+    except Unavailable as trouble:
+        log.warning("claim.given_back_later", claims=len(voided), code=trouble.code)
+
+
+def _give_back(voided: Sequence[tuple[str, str, str]]) -> None:
+    numbers = {number for _, _, number in voided}
     with reading() as session:
-        owner = session.scalar(select(Order.id).where(Order.number == number, Order.live))
-    if owner is not None:
-        log.error("claim.number_has_owner", drop=drop_id, order=order_id, owner=owner)
-        return
-    holds.give_back(drop_id, order_id, number, to="free")
+        rows = session.execute(select(Order.number, Order.id).where(Order.number.in_(numbers), Order.live))
+        owners = dict(rows.all())
+    for drop_id, order_id, number in voided:
+        if owner := owners.get(number):
+            log.error("claim.number_has_owner", drop=drop_id, order=order_id, owner=owner)
+        else:
+            holds.give_back(drop_id, order_id, number, to="free")

@@ -1,110 +1,114 @@
 """A checked order before its number is claimed: all that can be wrong with a request is found here."""
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
-from checkout import claims, offers, prices
+from checkout import offers, prices
+from checkout.asked import Asked, named
+from checkout.at_hand import AtHand, Before
 from checkout.models import Offer
 from checkout.prices import NumberFacts, Quote
-from inventory import drops, holds, numbers
 from inventory.facts import Ordered
-from inventory.models import Drop, Number
+from inventory.holds import Hold
+from inventory.models import Number
 from kyc import people, phones
 from logistics import couriers, regions
 from logistics.parcels import Receiver
+from runtime import clock
 from runtime.facts import N_, Invalid, NotFound
+from runtime.settings import settings
 
 METHODS = ("card", "alipay", "wechat_pay", "cod")
-
-
-@dataclass(frozen=True)
-class OrderRequest:
-    """What the shopper fills in. Name and ID number both empty: the account's verified person buys.
-
-    Its repr shows nothing of it."""
-
-    name: str
-    id_number: str
-    receiver: Receiver
-    payment: str
-
-    def __repr__(self) -> str:
-        return f"OrderRequest(payment={self.payment!r})"
 
 
 @dataclass(frozen=True, repr=False)
 class Draft:
     """A checked order before its number is claimed."""
 
-    id: str
-    account: str
-    key: str
-    digest: str
+    asked: Asked
     phone: str
-    hold_id: str
-    number: str
-    sku: str
-    drop: Drop
+    hold: Hold
     offer: Offer
     price: Quote
     courier: str
-    request: OrderRequest
+    receiver: Receiver
+    pay_seconds: int
+    min_age: int  # years the goods ask for
     person_id: (
         str  # of the account's verified person, chosen here once; "" where name and ID number were typed
     )
+    id_index: str  # of the same
+
+    @property
+    def id(self) -> str:
+        """Of the order it becomes."""
+        return self.asked.order_id
+
+    @property
+    def drop_id(self) -> str:
+        return self.hold.drop
+
+    @property
+    def number(self) -> str:
+        return self.hold.number
+
+    @property
+    def named(self) -> people.Named:
+        """The buyer as typed."""
+        request = self.asked.request
+        return people.Named(self.asked.account, request.name, request.id_number, self.min_age)
 
 
-def check(
-    session: Session,
-    order_id: str,
-    account: str,
-    phone: str,
-    hold_id: str,
-    key: str,
-    asked: str,
-    request: OrderRequest,
-) -> Draft:
-    """Everything that can be wrong with a request, before anything is taken."""
-    hold = holds.find(hold_id)
-    if hold.account != account:
+def check(known: AtHand, before: Before, asked: Asked) -> Draft:
+    """Everything that can be wrong with a request, before anything is taken.
+
+    Raises Invalid, NotFound, Ordered, NoCourier, TooYoung and the price's facts."""
+    request, hold = asked.request, known.holds.get(asked.hold_id)
+    if hold is None:
+        raise NotFound
+    if hold.account != asked.account:
         raise NotFound(N_("There is no such hold."))
-    if other := claims.order_of_hold(session, hold_id):
+    if other := before.of_hold.get(asked.hold_id):
         raise Ordered(order_id=other)
-    person_id = "" if named(request) else people.verified(session, account).id
-    drop = drops.find(session, hold.drop)
+    buyer = None
+    if not named(request):
+        buyer = known.people.get(asked.account)
+        if buyer is None:
+            raise people.nobody()
+    drop = known.drops.get(hold.drop)
+    if drop is None:
+        raise NotFound
     receiver = check_receiver(request.receiver)
     if request.payment not in METHODS:
         raise Invalid(payment=N_("Choose card, alipay, wechat_pay or cod."))
     if request.payment == "cod" and not drop.cod:
         raise Invalid(payment=N_("This drop is not sold by cash on delivery."))
-    courier = couriers.choose(session, city=receiver.city, cod=request.payment == "cod")
-    offer = offers.find(session, hold.offer)
+    courier = couriers.choose_among(known.couriers, city=receiver.city, cod=request.payment == "cod")
+    offer, number = known.offers.get(hold.offer), known.numbers.get(hold.number)
+    if offer is None:
+        raise NotFound(N_("There is no such offer."))
     if hold.sku != (offer.sku_code or ""):
         raise prices.WrongStock(number=hold.number)  # the handset of this offer was not held with the number
-    price = prices.quote(offers.facts(offer), number_facts(numbers.facts_of(session, hold.number)))
+    if number is None:
+        raise NotFound
+    price = prices.quote(offers.facts(offer), number_facts(number))
+    phone = phones.normalise(asked.phone)
+    min_age = settings().min_age_bundle if offer.kind == "bundle" else settings().min_age_card
+    if buyer:
+        people.check_age(buyer, min_age, clock.shanghai_date())
     return Draft(
-        id=order_id,
-        account=account,
-        key=key,
-        digest=asked,
-        phone=phones.normalise(phone),
-        hold_id=hold_id,
-        number=hold.number,
-        sku=hold.sku,
-        drop=drop,
+        asked=asked,
+        phone=phone,
+        hold=hold,
         offer=offer,
         price=price,
         courier=courier.code,
-        request=replace(request, receiver=receiver),
-        person_id=person_id,
+        receiver=receiver,
+        pay_seconds=drop.pay_seconds,
+        min_age=min_age,
+        person_id=buyer.id if buyer else "",
+        id_index=buyer.id_index if buyer else "",
     )
-
-
-def named(request: OrderRequest) -> bool:
-    """Does the request name its buyer? With one field filled in it does, and the other is a mistake."""
-    return bool(request.name.strip() or request.id_number.strip())
 
 
 def number_facts(number: Number) -> NumberFacts:

@@ -1,6 +1,7 @@
 """How an order moves: the one table of moves, each a conditional UPDATE with its event in one transaction."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -75,11 +76,13 @@ def move(
 
 def record(session: Session, order_id: str, was: str, to: str, actor: str, note: str) -> None:
     """A line of the timeline."""
-    session.add(
-        OrderEvent(
-            order_id=order_id, from_state=was, to_state=to, actor=actor, note=note[:200], at=clock.now()
-        )
-    )
+    session.add(OrderEvent(**_line(order_id, was, to, actor, note, clock.now())))
+
+
+def _line(order_id: str, was: str, to: str, actor: str, note: str, at: datetime) -> dict[str, Any]:
+    return {
+        "order_id": order_id, "from_state": was, "to_state": to, "actor": actor, "note": note[:200], "at": at,
+    }  # fmt: skip
 
 
 def remark(session: Session, order: Order, note: str, *, actor: str = SHOP) -> None:
@@ -90,13 +93,26 @@ def remark(session: Session, order: Order, note: str, *, actor: str = SHOP) -> N
 def ready_to_pay(session: Session, order: Order, *, actor: str = SHOP) -> None:
     """The buyer is verified: the contract is drafted and the time to pay runs."""
     drop = drops.find(session, order.drop_id)
-    seconds = drop.pay_seconds or settings().pay_seconds
     move(
-        session,
-        order,
-        "awaiting_payment",
-        actor=actor,
-        note=N_("Identity verified. Please sign the contract and pay."),
-        pay_by=clock.now() + timedelta(seconds=seconds),
-    )
-    outbox.add(session, "contract.draft", order.id)
+        session, order, "awaiting_payment", actor=actor, note=_READY, pay_by=pay_by(drop.pay_seconds, clock.now())
+    )  # fmt: skip
+    outbox.add(session, DRAFT, order.id)
+
+
+def pay_by(seconds: int, at: datetime) -> datetime:
+    """Until when an order of a drop may be paid; 0 seconds: as the settings say."""
+    return at + timedelta(seconds=seconds or settings().pay_seconds)
+
+
+def first(order_id: str, account: str, *, verified: bool, at: datetime) -> list[dict[str, Any]]:
+    """The lines of a new order's timeline, to be inserted with it; the last one's state is the order's."""
+    to, note = ("awaiting_payment", _READY) if verified else ("awaiting_kyc", _CHECKING)
+    return [
+        _line(order_id, "created", "created", account, N_("Order placed."), at),
+        _line(order_id, "created", to, SHOP, note, at),
+    ]
+
+
+DRAFT = "contract.draft"  # the work of an order that may be paid
+_READY = N_("Identity verified. Please sign the contract and pay.")
+_CHECKING = N_("We are checking the identity.")

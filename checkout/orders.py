@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from checkout import moves
-from checkout.drafts import OrderRequest as OrderRequest
+from checkout.asked import OrderRequest as OrderRequest
 from checkout.models import Contract, Order, OrderEvent, Payment
 from checkout.moves import MOVES as MOVES
 from checkout.placing import KeyReused as KeyReused

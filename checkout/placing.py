@@ -1,156 +1,189 @@
-"""Placing an order: everything checked first, the number claimed in Redis, then one transaction in SQL."""
+"""Placing an order: everything checked first, the number claimed in Redis, then one transaction in SQL.
 
-import msgspec
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+Requests that arrive together go this way together, and each is answered by itself."""
 
-from checkout import claims, drafts, moves, prices
-from checkout.drafts import Draft
-from checkout.drafts import OrderRequest as OrderRequest
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from checkout import asked as requests
+from checkout import booking
+from checkout.asked import Asked
+from checkout.asked import OrderRequest as OrderRequest
+from checkout.at_hand import at_hand, before
+from checkout.booking import KeyReused as KeyReused
+from checkout.booking import NumberSlipped as NumberSlipped
+from checkout.booking import Placed, Ready
+from checkout.drafts import Draft, check
 from checkout.drafts import check_receiver as check_receiver
 from checkout.drafts import number_facts as number_facts
 from checkout.models import Order
 from inventory import holds
 from inventory.facts import Lapsed
-from kyc import people, phones, quota
-from kyc.models import Person
-from runtime import clock
+from kyc import people
+from kyc.people import Busy
 from runtime.crash import point
-from runtime.crypto import digest
-from runtime.db import reading, writing
-from runtime.facts import N_, Fact, Invalid
-from runtime.ids import derived_id
+from runtime.db import deadlocked, reading, writing
+from runtime.facts import Fact, Unavailable
+from runtime.gathering import Gathering, own
 from runtime.log import log
-from runtime.settings import settings
 
 
-class KeyReused(Fact):
-    """The Idempotency-Key came before with another body."""
-
-    code = "key_reused"
-    text = N_("This Idempotency-Key was used for another order.")
-
-
-class NumberSlipped(Fact):
-    """SQL knows another live order of this number: the last guard."""
-
-    code = "number_slipped"
-    text = N_("This number is no longer available. Please pick another one.")
+class Aside(Exception):
+    """This one is placed alone, since among others it would spoil or delay them."""
 
 
 def place(*, account: str, phone: str, hold_id: str, key: str, request: OrderRequest) -> Order:
     """Turn a hold into an order; the same key gives the same order, however often and at once it is sent.
 
     Nothing is claimed before everything that can be wrong was checked, so a mistake costs no hold. Raises
-    Invalid, NotFound, KeyReused, Ordered, Lapsed, NoCourier, the price's facts, LimitReached,
-    IdLimitReached. After any other error the caller sends the same again: the claim waits for it
-    `orphan_seconds`, then the number is given back (orphans.tick)."""
-    order_id = derived_id("ord", account, _key(key))
-    asked = _digest(hold_id, phone, request)
+    Invalid, NotFound, KeyReused, Ordered, Lapsed, NoCourier, the price's facts, LimitReached, IdLimitReached, and
+    Unavailable when too many wait or no answer came in time. After that or any other error the caller sends the
+    same again: the claim waits for it `orphan_seconds`, then the number is given back (orphans.tick)."""
+    asked = requests.read(account=account, phone=phone, hold_id=hold_id, key=key, request=request)
+    try:
+        return _counter.call(asked).order
+    except Aside:
+        return _desk.call(asked).order
+
+
+async def awaited(*, account: str, phone: str, hold_id: str, key: str, request: OrderRequest) -> Placed:
+    """`place` for the event loop."""
+    asked = requests.read(account=account, phone=phone, hold_id=hold_id, key=key, request=request)
+    try:
+        return await _counter.awaited(asked)
+    except Aside:
+        return await _desk.awaited(asked)
+
+
+def place_all(asked: Sequence[Asked], *, waits: bool = False) -> list[Placed | Exception]:
+    """What each would get by itself, in its place, with a fixed number of questions to Redis and SQL for all.
+
+    Aside: this one must be placed alone. That is with `waits`, which lets it wait for rows that another transaction
+    has; many must not wait for one."""
+    first: dict[str, Asked] = {}
+    for one in asked:
+        first.setdefault(one.order_id, one)
+    answers = _place(list(first.values()), waits)
+    told: list[Placed | Exception] = []
+    for one in asked:
+        answer: Placed | Exception = answers[one.order_id]
+        if one is not first[one.order_id]:  # the same key again: what the first did decides
+            same = one.digest == first[one.order_id].digest
+            answer = (
+                Aside()
+                if isinstance(answer, Exception)
+                else answer
+                if same
+                else KeyReused(order=one.order_id)
+            )
+        told.append(answer)
+    return told
+
+
+def _place(asked: Sequence[Asked], waits: bool) -> dict[str, Placed | Exception]:
+    """Each key once; the answers by order id."""
+    answers: dict[str, Placed | Exception] = {}
+    drafts = _check(asked, answers)
+    people_of = _enrol(drafts, waits, answers)
+    ready = _claim([draft for draft in drafts if draft.id in people_of], people_of, answers)
+    if ready:
+        point("order.claimed")
+        answers |= booking.book(ready, waits=waits)
+    return {order_id: Aside() if isinstance(told, Busy) else told for order_id, told in answers.items()}
+
+
+def _check(asked: Sequence[Asked], answers: dict[str, Placed | Exception]) -> list[Draft]:
+    """All that can be wrong, before anything is taken."""
+    drafts = []
     with reading() as session:
-        if known := _known(session, order_id, asked):
-            return known
-        draft = drafts.check(session, order_id, account, phone, hold_id, key, asked, request)
-    with writing() as session:
-        person = _buyer(session, draft)
-    holds.claim(hold_id, account=account, order_id=order_id, person=person.id_index)
-    point("order.claimed")
-    try:
+        known = before(session, asked)
+        made = select(Order).where(
+            Order.id.in_([one.order_id for one in asked if one.order_id in known.digests])
+        )
+        orders = {order.id: order for order in session.scalars(made)} if known.digests else {}
+        for one in asked:
+            if order := orders.get(one.order_id):
+                answers[one.order_id] = booking.repeated(order, one)
+            elif one.order_id in known.voided:
+                answers[one.order_id] = Lapsed()
+        new = [one for one in asked if one.order_id not in answers]
+        try:
+            hand = at_hand(session, new)
+        except Unavailable as away:
+            answers |= {one.order_id: own(away) for one in new}
+            return []
+    for one in new:
+        try:
+            drafts.append(check(hand, known, one))
+        except Exception as wrong:  # a fact, or a fault of this one's data: told to this one alone
+            answers[one.order_id] = wrong
+    return drafts
+
+
+def _enrol(drafts: Sequence[Draft], waits: bool, answers: dict[str, Placed | Exception]) -> dict[str, str]:
+    """The index of each order's buyer. Who was typed is enrolled, in a transaction of their own."""
+    people_of = {draft.id: draft.id_index for draft in drafts if draft.person_id}
+    typed = [draft for draft in drafts if not draft.person_id]
+    if typed:
         with writing() as session:
-            order = _insert(session, draft)
-    except Fact:
-        # The hold is gone and there will be no order: give the number back, unless a parallel call placed it.
-        if claims.void(draft.drop.id, order_id, draft.number) == claims.PLACED:
-            with reading() as session:
-                if known := _known(session, order_id, asked):
-                    return known
-        raise
-    point("order.committed")
-    return order
+            enrolled = people.enrol_many(session, [draft.named for draft in typed], waits=waits)
+        point("order.enrolled")
+        for draft, told in zip(typed, enrolled, strict=True):
+            if isinstance(told, Exception):
+                answers[draft.id] = told
+            else:
+                people_of[draft.id] = told.id_index
+    return people_of
 
 
-def _key(key: str) -> str:
-    if not 1 <= len(key) <= 200:
-        raise Invalid(**{"Idempotency-Key": N_("Send an Idempotency-Key of 1 to 200 characters.")})
-    return key
+def _claim(
+    drafts: Sequence[Draft], people_of: dict[str, str], answers: dict[str, Placed | Exception]
+) -> list[Ready]:
+    """The numbers are theirs from here on, one call a drop."""
+    ready = []
+    by_drop: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        by_drop[draft.drop_id].append(draft)
+    for drop_id, chosen in by_drop.items():
+        wishes = [
+            holds.Wish(draft.asked.hold_id, draft.asked.account, draft.id, people_of[draft.id])
+            for draft in chosen
+        ]
+        try:
+            told = holds.claim_many(drop_id, wishes)
+        except Fact as refusal:
+            answers |= {draft.id: own(refusal) for draft in chosen}
+            continue
+        for draft, one in zip(chosen, told, strict=True):
+            if isinstance(one, Fact):
+                answers[draft.id] = one
+            else:
+                ready.append(Ready(draft, one.epoch))
+    return ready
 
 
-def _digest(hold_id: str, phone: str, request: OrderRequest) -> str:
-    whole = msgspec.json.encode(
-        [hold_id, phone, request.name, request.id_number, request.receiver, request.payment]
-    )
-    return digest("order", whole.decode())
-
-
-def _known(session: Session, order_id: str, asked: str) -> Order | None:
-    """The order this key made already. Raises KeyReused, or Lapsed when its claim was given back."""
-    order = session.get(Order, order_id)
-    if order is not None:
-        if order.request_digest != asked:
-            raise KeyReused(order=order_id)
-        return order
-    if claims.fate(session, order_id) == claims.VOIDED:
-        raise Lapsed
-    return None
-
-
-def _buyer(session: Session, draft: Draft) -> Person:
-    """Who was typed, enrolled; with nothing typed the verified person, who starts no check. Both by age."""
-    least = settings().min_age_bundle if draft.offer.kind == "bundle" else settings().min_age_card
-    if draft.person_id:
-        return people.of_age(session, draft.person_id, least)
-    return people.enrol(session, draft.account, draft.request.name, draft.request.id_number, min_age=least)
-
-
-def _insert(session: Session, draft: Draft) -> Order:
-    """The order, its claim, the quota and the first work, in the caller's one transaction."""
-    if not claims.take(session, draft.id):
-        if known := _known(session, draft.id, draft.digest):
-            return known  # a parallel call with this key was faster
-        raise Lapsed
-    # Enrolled again in this transaction: a verdict that came since the first time is seen here, and the person's
-    # row is locked until the commit, so a verdict that comes now finds the order (see people.enrol).
-    person = _buyer(session, draft)
-    quota.take(session, person.id_index, settings().max_numbers_per_id)
-    at = clock.now()
-    order = Order(
-        id=draft.id,
-        account=draft.account,
-        key=draft.key,
-        request_digest=draft.digest,
-        drop_id=draft.drop.id,
-        hold_id=draft.hold_id,
-        offer_id=draft.offer.id,
-        kind=draft.offer.kind,
-        number=draft.number,
-        sku=draft.sku,
-        state="created",
-        live=True,
-        person_id=person.id,
-        id_index=person.id_index,
-        name_masked=person.masked_name,
-        phone=draft.phone,
-        phone_masked=phones.mask(draft.phone),
-        receiver=msgspec.json.encode(draft.request.receiver).decode(),
-        city=draft.request.receiver.city,
-        courier=draft.courier,
-        payment=draft.request.payment,
-        price=prices.freeze(draft.price),
-        price_version=draft.price.version,
-        due_now_fen=draft.price.due_now_fen,
-        created_at=at,
-        updated_at=at,
-    )
-    session.add(order)
+def _together(asked: Sequence[Asked], *, waits: bool = False) -> list[Placed | Exception]:
+    """A batch. What fails as a whole is done again one by one, so that only the guilty one fails."""
     try:
-        session.flush()
-    except IntegrityError as error:
-        # one_live_order_per_number, or one order per hold. Redis let something slip: never silent.
-        log.error("order.number_slipped", order=draft.id, number=draft.number, drop=draft.drop.id)
-        raise NumberSlipped(number=draft.number) from error
-    moves.record(session, order.id, "created", "created", draft.account, N_("Order placed."))
-    if person.state == "verified":
-        moves.ready_to_pay(session, order)
-    else:
-        moves.move(session, order, "awaiting_kyc", note=N_("We are checking the identity."))
-    return order
+        return place_all(asked, waits=waits)
+    except OperationalError as trouble:
+        log.error("orders.failed", orders=len(asked), error=type(trouble.orig).__name__)
+        if not deadlocked(trouble):
+            # Committed or not is not known either: the same key finds out.
+            raise Unavailable from trouble
+    except Exception as trouble:
+        if len(asked) == 1:
+            raise
+        log.error("orders.failed", orders=len(asked), error=type(trouble).__name__)
+    return [Aside() for _ in asked]
+
+
+def _alone(asked: Sequence[Asked]) -> list[Placed | Exception]:
+    return _together(asked, waits=True)
+
+
+_counter: Gathering[Asked, Placed] = Gathering("orders", _together)
+_desk: Gathering[Asked, Placed] = Gathering("orders.aside", _alone, batch=1)

@@ -1,6 +1,6 @@
 """What an offer with a number costs: now, each month, what returns when, and over the whole term."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -150,7 +150,8 @@ def whole_yuan(prestore_fen: int, months: int) -> int:
 
 def freeze(price: Quote) -> dict[str, object]:
     """The quote as JSON, for the order."""
-    return asdict(price)
+    frozen: dict[str, object] = msgspec.to_builtins(price)
+    return frozen
 
 
 def thaw(frozen: dict[str, Any]) -> Quote:

@@ -73,7 +73,9 @@ def enrol_many(session: Session, named: Sequence[Named], *, waits: bool = True) 
     refused: set[_Key] = set()
     if new:
         rows = [_row(who) for who in _within_limit(session, new, refused)]
-        made = set(insert_new(session, Person, sorted(rows, key=lambda row: [str(row[name]) for name in _KEY])))
+        made = set(
+            insert_new(session, Person, sorted(rows, key=lambda row: [str(row[name]) for name in _KEY]))
+        )
         found |= _locked(session, new, waits)
         for person in found.values():
             if person.id in made:

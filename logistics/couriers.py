@@ -22,17 +22,24 @@ def choose(session: Session, *, city: str, cod: bool, but_not: Collection[str] =
 
     The longest area prefix wins, then the higher priority, then the code. `cod` asks for cash on delivery,
     `but_not` leaves out couriers that turned the parcel down. Raises NoCourier, Invalid(city=)."""
+    return choose_among(listing(session), city=city, cod=cod, but_not=but_not)
+
+
+def choose_among(
+    listed: Sequence[Courier], *, city: str, cod: bool, but_not: Collection[str] = ()
+) -> Courier:
+    """The same with the couriers of `listing` in hand."""
     code = regions.city_code(city)
     fitting = [
         (len(area), courier.priority, courier)
-        for courier in listing(session)
+        for courier in listed
         if courier.active and courier.code not in but_not and (courier.cod or not cod)
         for area in courier.areas
         if code.startswith(area)
     ]
     if not fitting:
         raise NoCourier(city=code, cod=cod)
-    # listing() is by code and max() keeps the first of equals, so a tie is decided the same way every time.
+    # They are listed by code and max() keeps the first of equals, so a tie is decided the same way every time.
     return max(fitting, key=lambda one: one[:2])[2]
 
 

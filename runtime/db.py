@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, DateTime, Engine, LargeBinary, MetaData, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -125,6 +126,11 @@ def writing() -> Iterator[Session]:
     bound = engine().execution_options(writes=True)
     with Session(bound, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def deadlocked(error: OperationalError) -> bool:
+    """Did the database end this transaction to let another one go on?"""
+    return getattr(error.orig, "sqlstate", None) in {"40P01", "40001"}
 
 
 def insert_new(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> list[Any]:

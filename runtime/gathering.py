@@ -97,7 +97,7 @@ class Gathering(Generic[Asked, Told]):
                 # The one place that may catch everything: the callers hear of it, and the next ones are served.
                 if not isinstance(trouble, Unavailable):
                     log.error(f"{self.name}.failed", calls=len(batch), exc_info=trouble)
-                answers = [_own(trouble) for _ in batch]
+                answers = [own(trouble) for _ in batch]
             if (took := time.monotonic() - began) > 1:
                 log.warning(f"{self.name}.slow", calls=len(batch), seconds=round(took, 1))
             self._answer(batch, answers)
@@ -136,7 +136,7 @@ def _tell(told: Sequence[tuple[_Future, Any]]) -> None:
             continue  # the caller has gone
 
 
-def _own(trouble: Exception) -> Exception:
+def own(trouble: Exception) -> Exception:
     """Each caller raises an exception of its own: one object raised in many places would mix up its traceback."""
     fresh = trouble.__class__.__new__(trouble.__class__)
     fresh.__dict__.update(trouble.__dict__)

@@ -2,10 +2,10 @@
 
 Losing a wake-up costs seconds, never work: the sweeper wakes again whatever is due and not done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Index, Select, event, select, update
+from sqlalchemy import Index, Select, event, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from runtime import clock
@@ -89,6 +89,18 @@ def add(session: Session, job: str, ref: str, *, delay: float = 0) -> None:
     )
     if not delay:
         session.info.setdefault("wake", set()).add(queue)
+
+
+def add_many(session: Session, job: str, refs: Sequence[str]) -> None:
+    """The same piece of work for many, due at once, in one statement."""
+    if not refs:
+        return
+    queue, at = _handlers[job][0], clock.now()
+    fixed = {
+        "job": job, "queue": queue, "state": "due", "due_at": at, "tries": 0, "error": "", "made_at": at,
+    }  # fmt: skip
+    session.execute(insert(OutboxRow), [{"id": new_id("obx"), "ref": ref, **fixed} for ref in refs])
+    session.info.setdefault("wake", set()).add(queue)
 
 
 def wake_with(wake: Callable[[str], None]) -> None:

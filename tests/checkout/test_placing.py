@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from checkout import contracts, orders, placing, prices
 from checkout.models import Claim, Order
 from checkout.orders import KeyReused, OrderRequest
-from inventory import drops, holds
+from inventory import drops, holds, verbs
 from inventory.facts import LimitReached, Ordered
 from kyc import people
 from kyc.models import IdQuota
@@ -268,7 +268,7 @@ def test_an_id_with_its_five_numbers_gives_the_claim_back(shop: Shop) -> None:
         index = session.scalars(select(IdQuota)).one()
         index.used = settings().max_numbers_per_id
     # Another round's limit would not count this one; here only the law's limit shall speak.
-    hot().delete(f"{{{DROP}}}:used")
+    hot().delete(verbs.key(DROP, "used"))
     with pytest.raises(IdLimitReached):
         shop.place("wang-again", WANG)
     assert tally() == (39, 0, 1, 0)
