@@ -63,7 +63,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def redis_process() -> Iterator[None]:
-    """The server of this data folder; when the run is for a cluster that holds the stock, and the server the queues."""
+    """The server of this data folder; in a run for a cluster that holds the stock, the server the queues."""
     with ExitStack() as stack:
         server = redis_server.start(_HOME / "redis")
         stack.callback(server.wait, 10)
