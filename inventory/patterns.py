@@ -94,7 +94,7 @@ def no4(number: str) -> bool:
     return "4" not in number[-8:]
 
 
-_DAYS = frozenset(
+DAYS = frozenset(
     f"{month:02}{day:02}"
     for month, days in enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1)
     for day in range(1, days + 1)
@@ -108,7 +108,7 @@ def tags(number: str) -> str:
 
     An end that spells a whole date, YYYYMMDD, ends in its month and day too."""
     found = []
-    if number[-4:] in _DAYS:
+    if number[-4:] in DAYS:
         found.append("birthday")
     if _LOVE(number):
         found.append("love")

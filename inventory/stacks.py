@@ -1,22 +1,27 @@
-"""One drop's numbers as NumPy arrays, and which of them are free."""
+"""One drop's numbers as NumPy arrays, and which of them are free.
 
-import zlib
+A row is a number; rows ascend. Everything that can be asked of a number is a bit of its row: a search is a few ANDs
+over whole words, so the worst one costs what a few passes over the stack cost, whatever the numbers are. What is
+dense is found sooner by trying rows in the shopper's order, and what is known to be rare by looking only where it
+can be (stacks_find.py)."""
+
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
+from typing import Any
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from inventory import patterns
+from inventory import stacks_build, stacks_find, stacks_order
+from inventory.stacks_build import Facts, Kinds, Numbers, Rows, Words
+from inventory.stacks_order import seed_of as seed_of
+from inventory.stacks_wish import Wish as Wish
+from inventory.stacks_wish import plan_of
 
-Mask = npt.NDArray[np.bool_]
-_DIGITS = 11
-_CLOSELY = 4_096  # rows compared closely in a search for similar ones
-_MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)  # splitmix64
+_LARGE = 16_384  # words from which on it pays to look at a part only
 
 
-@dataclass(frozen=True)
-class ShelfNumber:
+class ShelfNumber(msgspec.Struct, frozen=True):
     """A number as a shopper sees it; money in fen, the spend a month, the term in months."""
 
     number: str
@@ -30,122 +35,101 @@ class ShelfNumber:
 
 
 class Stack:
-    """Numbers in ascending order; row i of every array is the same number. `free` alone ever changes."""
+    """`free` alone ever changes: one thread at a time marks, searches read it as it is."""
 
-    def __init__(self, rows: Sequence[tuple[str, str, str, int, int, int, int, bool, str]]) -> None:
-        """Rows ascending: number, city, pattern, grade, prestore, min spend, term, no4, tags."""
-        self.numbers = np.array([int(row[0]) for row in rows], dtype=np.int64)
-        # Digits lie by place, so that comparing one place reads one stretch of memory.
-        powers = 10 ** np.arange(_DIGITS - 1, -1, -1, dtype=np.int64)
-        self.digits = (self.numbers[None, :] // powers[:, None] % 10).astype(np.uint8)
-        self.cities = sorted({row[1] for row in rows})
-        city_of = {city: i for i, city in enumerate(self.cities)}
-        class_of = {name: i for i, name in enumerate(patterns.NAMES)}
-        self.city = np.array([city_of[row[1]] for row in rows], dtype=np.uint8)
-        self.pattern = np.array([class_of[row[2]] for row in rows], dtype=np.uint8)
-        self.grade = np.array([row[3] for row in rows], dtype=np.uint8)
-        self.money = np.array([row[4:7] for row in rows], dtype=np.int32).reshape(-1, 3)
-        self.no4 = np.array([row[7] for row in rows], dtype=np.bool_)
-        self.tags = {i: tuple(row[8].split(",")) for i, row in enumerate(rows) if row[8]}
-        self.free: Mask = np.zeros(len(rows), dtype=np.bool_)
+    def __init__(self, rows: Rows, *, head: int | None = None, large: bool | None = None) -> None:
+        """`head` and `large` are found out by themselves; the answers do not depend on them, only the time."""
+        self.count = len(rows.numbers)
+        self.facts = rows.facts
+        self.groups = stacks_build.group(rows, head)
+        self.digit_bits = stacks_build.digit_bits(self.groups)
+        self.has_digit = [[bool(bits.any()) for bits in place] for place in self.digit_bits]
+        self.facts_bits = stacks_build.fact_bits(self.groups, rows.facts)
+        self.words = len(self.groups.numbers) // 64
+        self.large = self.words > _LARGE if large is None else large
+        self.group_words = np.diff(self.groups.first_word)
+        self.group_of_word = np.repeat(np.arange(len(self.group_words)), self.group_words)
+        self.by_tail, self.tail_starts = stacks_build.by_tail(self.groups, self.large)
+        self.free: Words = self.none_free()
+
+    def search(self, wish: Wish, limit: int, seed: int) -> list[ShelfNumber]:
+        """Free numbers that fit, at most `limit`: ascending, or for a couple those of one tail together. Each seed
+        has an order of its own in which all numbers stand; the first that fit are shown."""
+        plan = plan_of(self, wish)
+        if plan is None or limit <= 0 or not self.count:
+            return []
+        order = stacks_order.of(seed, self.words * 64)
+        if wish.couple:
+            return self.shown(stacks_find.couples(self, plan, limit, order))
+        found = stacks_find.first(self, plan, limit, order)
+        found.sort()
+        return self.shown(found)
+
+    def similar(self, number: str, limit: int, seed: int) -> list[ShelfNumber]:
+        """Free numbers most like this one, best first: of its city if it is one of ours, the longest common end
+        first, then the same class, then the same segment. The seed parts equals, so that those who lost one race
+        do not all run the next."""
+        if limit <= 0 or not self.count:
+            return []
+        return self.shown(stacks_find.similar(self, number, limit, seed))
 
     def mark(self, numbers: Iterable[str], free: bool) -> int:
         """These numbers are free now, or not; how many of them are not of this stack."""
-        wanted = np.array([int(number) for number in numbers], dtype=np.int64)
-        at = np.searchsorted(self.numbers, wanted)
-        at[at == len(self.numbers)] = 0
-        ours = self.numbers[at] == wanted if len(self.numbers) else np.zeros(len(wanted), dtype=np.bool_)
-        self.free[at[ours]] = free
-        return int(len(wanted) - ours.sum())
+        rows, unknown = self.rows_of(np.array([int(number) for number in numbers], dtype=np.int64))
+        set_bits(self.free, rows, free)
+        return unknown
 
-    def search(
-        self, city: str, segment: str, contains: str, ending: str, pattern: str, grade: int | None, no4: bool
-    ) -> npt.NDArray[np.intp]:
-        """Rows that are free and fit all that is asked."""
-        fits = self.free.copy()
-        if city:
-            if city not in self.cities:
-                return np.empty(0, dtype=np.intp)
-            fits &= self.city == self.cities.index(city)
-        if pattern:
-            if pattern not in patterns.NAMES:
-                return np.empty(0, dtype=np.intp)
-            fits &= self.pattern == patterns.NAMES.index(pattern)
-        if grade is not None:
-            fits &= self.grade == grade
-        if no4:
-            fits &= self.no4
-        if any(text and not (text.isascii() and text.isdigit()) for text in (segment, contains, ending)):
-            return np.empty(0, dtype=np.intp)
-        if max(len(segment), len(contains), len(ending)) > _DIGITS:
-            return np.empty(0, dtype=np.intp)
-        fits &= self._at(0, segment)
-        fits &= self._at(_DIGITS - len(ending), ending)
-        if contains:
-            places = range(_DIGITS - len(contains) + 1)
-            fits &= np.logical_or.reduce([self._at(place, contains) for place in places])
-        return np.flatnonzero(fits)
+    def rows_of(self, numbers: Numbers) -> tuple[Numbers, int]:
+        """The rows of those that are ours, and how many are not."""
+        ours = self.groups.numbers
+        if not len(ours):
+            return np.empty(0, dtype=np.int64), len(numbers)
+        at = np.searchsorted(ours, numbers)
+        at[at == len(ours)] = 0
+        known = at[ours[at] == numbers]
+        return known, len(numbers) - len(known)
 
-    def sample(self, rows: npt.NDArray[np.intp], limit: int, seed: int) -> npt.NDArray[np.intp]:
-        """At most `limit` of the rows, another choice for another seed. Each number has a rank of its own for
-        a seed, so a shopper's sample stays the same but for those that were taken."""
-        if len(rows) <= limit:
-            return rows
-        rank = self.numbers[rows].astype(np.uint64) ^ np.uint64(seed & 0xFFFFFFFFFFFFFFFF)
-        for factor in _MIX:
-            rank *= np.uint64(factor)
-            rank ^= rank >> np.uint64(31)
-        return np.sort(rows[np.argpartition(rank, limit)[:limit]])
+    def rows(self) -> Rows:
+        """What it was made of."""
+        real = stacks_build.real(self.groups)
+        return Rows(self.groups.numbers[real], self.groups.kind[real], self.facts)
 
-    def similar(self, number: str, limit: int, seed: int) -> npt.NDArray[np.intp]:
-        """Free rows most like the number, best first: same city, longest common end, then same class and
-        segment. The seed parts equals, so that those who lost one race do not all run the next."""
-        fits = self.free & (self.numbers != int(number))
-        at = int(np.searchsorted(self.numbers, int(number)))
-        if at < len(self.numbers) and self.numbers[at] == int(number):
-            fits &= self.city == self.city[at]
-        # Narrow down digit by digit from the end while enough are left; only those few are then compared closely.
-        for place in range(_DIGITS - 1, 2, -1):
-            closer = fits & (self.digits[place] == int(number[place]))
-            if np.count_nonzero(closer) < limit:
-                break
-            fits = closer
-        rows = np.flatnonzero(fits)
-        chance = np.random.default_rng(seed)
-        if len(rows) > _CLOSELY:
-            rows = chance.choice(rows, _CLOSELY, replace=False)
-        same = self.digits[::-1, rows] == np.array(
-            [[int(digit)] for digit in reversed(number)], dtype=np.uint8
-        )
-        score = np.logical_and.accumulate(same, axis=0).sum(axis=0) + 0.3 * chance.random(len(rows))
-        score += 0.4 * (self.pattern[rows] == patterns.NAMES.index(patterns.classify(number)))
-        score += 0.2 * same[4:].all(axis=0)
-        return rows[np.argsort(-score)[:limit]]
+    def none_free(self) -> Words:
+        return np.zeros(self.words, dtype=np.uint64)
 
-    def shown(self, rows: npt.NDArray[np.intp]) -> list[ShelfNumber]:
-        return [
-            ShelfNumber(
-                str(self.numbers[i]),
-                self.cities[self.city[i]],
-                patterns.NAMES[self.pattern[i]],
-                int(self.grade[i]),
-                int(self.money[i, 0]),
-                int(self.money[i, 1]),
-                int(self.money[i, 2]),
-                self.tags.get(int(i), ()),
-            )
-            for i in rows
-        ]
+    def all_free(self) -> Words:
+        """Every number, and no padding."""
+        return stacks_build.packed(stacks_build.real(self.groups))
 
-    def _at(self, place: int, text: str) -> Mask:
-        """Do the digits from that place on read like this?"""
-        fits = np.ones(len(self.numbers), dtype=np.bool_)
-        for i, digit in enumerate(text):
-            fits &= self.digits[place + i] == int(digit)
-        return fits
+    def shown(self, rows: Numbers) -> list[ShelfNumber]:
+        """The numbers of these rows, in this order."""
+        facts = self.facts
+        numbers, kinds = self.groups.numbers[rows].tolist(), self.groups.kind[rows].tolist()
+        return [ShelfNumber(str(n), *facts[k]) for n, k in zip(numbers, kinds, strict=True)]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = [getattr(self.groups, each.name) for each in fields(self.groups)]
+        arrays += [self.digit_bits, *self.facts_bits.values(), self.group_words, self.group_of_word]
+        arrays += [self.by_tail, self.tail_starts, self.free]
+        return sum(one.nbytes for one in arrays if isinstance(one, np.ndarray))
 
 
-def seed_of(text: str) -> int:
-    """64 bits for a text: crc32 of it twice is plenty to tell shoppers' samples apart."""
-    data = text.encode()
-    return zlib.crc32(data) << 32 | zlib.crc32(data, 0x5EED)
+def of_rows(chunks: Iterable[Sequence[Sequence[Any]]]) -> Stack:
+    """A stack of rows in any order: number, city, pattern, grade, prestore, min spend, term, tags by comma."""
+    return Stack(stacks_build.gather(chunks))
+
+
+def of_arrays(numbers: Numbers, kind: Kinds, facts: Sequence[Facts]) -> Stack:
+    """A stack of numbers in any order, none twice, and the place of each one's facts."""
+    return Stack(stacks_build.in_order(numbers, kind, facts))
+
+
+def set_bits(words: Words, rows: Numbers, to: bool) -> None:
+    """Set the bits of these rows, or clear them."""
+    bits = np.left_shift(np.uint64(1), (rows & 63).astype(np.uint64))
+    if to:
+        np.bitwise_or.at(words, rows >> 6, bits)
+    else:
+        np.bitwise_and.at(words, rows >> 6, ~bits)

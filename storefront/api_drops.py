@@ -16,7 +16,6 @@ from runtime.db import reading
 from runtime.facts import N_, Fact, Invalid, NotFound, Unauthorized, Unavailable
 from storefront import accounts, offer_book
 from storefront.api_account import shopper
-from storefront.api_shelf import number_out
 
 
 class OfferOut(msgspec.Struct):
@@ -140,7 +139,7 @@ async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: st
         )  # fmt: skip
     except Taken as fact:
         near = shelf.similar(drop, number)
-        raise Taken(number=number, alternatives=[msgspec.to_builtins(number_out(n)) for n in near]) from fact
+        raise Taken(number=number, alternatives=msgspec.to_builtins(near)) from fact
     return _hold(held)
 
 
