@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
-from checkout import claims
+from checkout import claims, offers
 from checkout.asked import Asked, named
-from checkout.models import Claim, Offer, Order
+from checkout.models import Claim, Order
+from checkout.offers import OnSale
 from inventory import holds, numbers
 from inventory.holds import Hold
-from inventory.models import Drop, Number
+from inventory.models import Drop
 from kyc import people
 from kyc.people import Buyer
 from logistics import couriers
-from logistics.models import Courier
+from runtime.db import table
 
 
 @dataclass(frozen=True)
@@ -33,25 +35,20 @@ class AtHand:
 
     holds: dict[str, Hold]
     people: dict[str, Buyer]
-    drops: dict[str, Drop]
-    offers: dict[str, Offer]
-    numbers: dict[str, Number]
-    couriers: list[Courier]
+    drops: dict[str, Any]  # id, cod, pay_seconds
+    offers: dict[str, OnSale]
+    numbers: dict[str, Any]
+    couriers: Sequence[Any]
 
 
 def before(session: Session, asked: Sequence[Asked]) -> Before:
     """Were these keys or holds here before?"""
-    ids = {one.order_id for one in asked}
-    orders = session.execute(
-        select(Order.id, Order.hold_id, Order.request_digest).where(
-            or_(Order.id.in_(ids), Order.hold_id.in_({one.hold_id for one in asked}))
-        )
-    ).all()
-    fates = select(Claim.order_id).where(Claim.order_id.in_(ids), Claim.fate == claims.VOIDED)
+    ids = [one.order_id for one in asked]
+    found = session.execute(_BEFORE, {"ids": ids, "holds": [one.hold_id for one in asked]}).all()
     return Before(
-        digests={order_id: digest for order_id, _, digest in orders},
-        voided=set(session.scalars(fates)),
-        of_hold={hold_id: order_id for order_id, hold_id, _ in orders},
+        digests={order_id: digest for order_id, _, digest in found},
+        voided=set(session.scalars(_VOIDED, {"ids": ids})),
+        of_hold={hold_id: order_id for order_id, hold_id, _ in found},
     )
 
 
@@ -59,14 +56,21 @@ def at_hand(session: Session, asked: Sequence[Asked]) -> AtHand:
     """Read it. Raises Unavailable when Redis does not answer."""
     held = holds.find_many({one.hold_id for one in asked})
     mine = [hold for one in asked if (hold := held.get(one.hold_id)) and hold.account == one.account]
-    unnamed = {one.account for one in asked if not named(one.request)}
-    drops = session.scalars(select(Drop).where(Drop.id.in_({hold.drop for hold in mine})))
-    offers = session.scalars(select(Offer).where(Offer.id.in_({hold.offer for hold in mine})))
+    drops = session.execute(_DROPS, {"ids": list({hold.drop for hold in mine})})
     return AtHand(
         holds=held,
-        people=people.verified(session, unnamed) if unnamed else {},
+        people=people.verified(session, {one.account for one in asked if not named(one.request)}),
         drops={drop.id: drop for drop in drops},
-        offers={offer.id: offer for offer in offers},
+        offers=offers.on_sale(session, {hold.offer for hold in mine}),
         numbers=numbers.facts_of_many(session, {hold.number for hold in mine}),
-        couriers=couriers.listing(session),
+        couriers=couriers.reach(session),
     )
+
+
+_ORDER, _CLAIM, _DROP = table(Order).c, table(Claim).c, table(Drop).c
+_IDS: Any = bindparam("ids", expanding=True)
+_BEFORE = select(_ORDER.id, _ORDER.hold_id, _ORDER.request_digest).where(
+    or_(_ORDER.id.in_(_IDS), _ORDER.hold_id.in_(bindparam("holds", expanding=True)))
+)
+_VOIDED = select(_CLAIM.order_id).where(_CLAIM.order_id.in_(_IDS), _CLAIM.fate == claims.VOIDED)
+_DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds).where(_DROP.id.in_(_IDS))

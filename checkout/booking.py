@@ -1,12 +1,12 @@
 """The one transaction of many claimed orders: each with its claim, place in the quota, first moves and work."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ from kyc.people import Busy, Buyer
 from kyc.quota import IdLimitReached
 from runtime import clock, outbox
 from runtime.crash import point
-from runtime.db import reading, writing
+from runtime.db import reading, table, writing
 from runtime.facts import N_, Fact, NotFound
 from runtime.log import log
 from runtime.settings import settings
@@ -44,11 +44,19 @@ class NumberSlipped(Fact):
 
 @dataclass(frozen=True, repr=False)
 class Placed:
-    """An order. `timeline` is all there is of it when it was written just now, as the columns of OrderEvent; None
-    when the order was there before."""
+    """An order: `known`, or when it was written just now the columns that were written, and its whole timeline."""
 
-    order: Order
-    timeline: list[dict[str, Any]] | None = None
+    written: dict[str, Any] = field(default_factory=dict)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+    known: Order | None = None
+
+    @property
+    def order(self) -> Order:
+        return self.known or Order(**self.written)
+
+    @property
+    def digest(self) -> str:
+        return self.known.request_digest if self.known else str(self.written["request_digest"])
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,7 +93,7 @@ def book(claimed: Sequence[Ready], *, waits: bool) -> dict[str, Answer]:
 
 def repeated(order: Order, asked: Asked) -> Placed | KeyReused:
     """What another request with the key of this order is told."""
-    return Placed(order) if order.request_digest == asked.digest else KeyReused(order=order.id)
+    return Placed(known=order) if order.request_digest == asked.digest else KeyReused(order=order.id)
 
 
 def _slipped(draft: Draft, error: IntegrityError) -> Answer:
@@ -132,10 +140,7 @@ def _of_this_life(session: Session, claimed: Sequence[Ready]) -> tuple[list[Draf
     A rebuild fences the drop in SQL before it reads the orders there. The row is shared until our commit, so either
     the rebuild sees these orders, or we see the fence; then the new Redis knows nothing of the claim, and nothing is
     given back."""
-    ids = {one.draft.drop_id for one in claimed}
-    drops = session.execute(
-        select(Drop.id, Drop.epoch).where(Drop.id.in_(ids)).order_by(Drop.id).with_for_update(read=True)
-    )
+    drops = session.execute(_SHARED, {"ids": list({one.draft.drop_id for one in claimed})})
     epochs = dict(drops.all())
     drafts = [one.draft for one in claimed if epochs.get(one.draft.drop_id) == one.epoch]
     stale = {one.draft.id for one in claimed} - {draft.id for draft in drafts}
@@ -180,9 +185,9 @@ def _insert(session: Session, buying: Sequence[tuple[Draft, Person | Buyer]]) ->
         row = _row(draft, buyer, str(timeline[-1]["to_state"]), at)
         rows.append(row)
         lines += timeline
-        placed[draft.id] = Placed(Order(**row), timeline)
-    session.execute(insert(Order), rows)
-    session.execute(insert(OrderEvent), lines)
+        placed[draft.id] = Placed(row, timeline)
+    session.execute(_ORDERS, rows)
+    session.execute(_LINES, lines)
     outbox.add_many(session, moves.DRAFT, [row["id"] for row in rows if row["pay_by"] is not None])
     return dict(placed)
 
@@ -218,3 +223,13 @@ def _row(draft: Draft, buyer: Person | Buyer, state: str, at: datetime) -> dict[
         "updated_at": at,
         "pay_by": moves.pay_by(draft.pay_seconds, at) if state == "awaiting_payment" else None,
     }
+
+
+_DROP = table(Drop).c
+_SHARED = (
+    select(_DROP.id, _DROP.epoch)
+    .where(_DROP.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_DROP.id)
+    .with_for_update(read=True)
+)
+_ORDERS, _LINES = insert(table(Order)), insert(table(OrderEvent))

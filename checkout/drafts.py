@@ -2,15 +2,15 @@
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
-from checkout import offers, prices
+from checkout import prices
 from checkout.asked import Asked, named
 from checkout.at_hand import AtHand, Before
-from checkout.models import Offer
+from checkout.offers import OnSale
 from checkout.prices import NumberFacts, Quote
 from inventory.facts import Ordered
 from inventory.holds import Hold
-from inventory.models import Number
 from kyc import people, phones
 from logistics import couriers, regions
 from logistics.parcels import Receiver
@@ -28,7 +28,7 @@ class Draft:
     asked: Asked
     phone: str
     hold: Hold
-    offer: Offer
+    offer: OnSale
     price: Quote
     courier: str
     receiver: Receiver
@@ -87,11 +87,11 @@ def check(known: AtHand, before: Before, asked: Asked) -> Draft:
     offer, number = known.offers.get(hold.offer), known.numbers.get(hold.number)
     if offer is None:
         raise NotFound(N_("There is no such offer."))
-    if hold.sku != (offer.sku_code or ""):
+    if hold.sku != offer.sku:
         raise prices.WrongStock(number=hold.number)  # the handset of this offer was not held with the number
     if number is None:
         raise NotFound
-    price = prices.quote(offers.facts(offer), number_facts(number))
+    price = prices.quote(offer.facts, number_facts(number))
     phone = phones.normalise(asked.phone)
     min_age = settings().min_age_bundle if offer.kind == "bundle" else settings().min_age_card
     if buyer:
@@ -111,7 +111,7 @@ def check(known: AtHand, before: Before, asked: Asked) -> Draft:
     )
 
 
-def number_facts(number: Number) -> NumberFacts:
+def number_facts(number: Any) -> NumberFacts:
     """What the price depends on."""
     return NumberFacts(
         number=number.number,

@@ -1,5 +1,8 @@
 """What a drop sells: number cards on a plan, and handsets with plan and term."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -67,6 +70,32 @@ def find(session: Session, offer_id: str) -> Offer:
     if found is None:
         raise NotFound(N_("There is no such offer."))
     return found
+
+
+@dataclass(frozen=True)
+class OnSale:
+    """An offer without its rows: what it is, and what its price depends on."""
+
+    id: str
+    kind: str
+    sku: str
+    facts: OfferFacts
+
+
+def on_sale(session: Session, ids: Collection[str]) -> dict[str, OnSale]:
+    """Those that are there. They are kept in memory: nothing of an offer ever changes."""
+    if new := [one for one in ids if one not in _on_sale]:
+        for offer in session.scalars(select(Offer).where(Offer.id.in_(new))):
+            _on_sale[offer.id] = OnSale(offer.id, offer.kind, offer.sku_code or "", facts(offer))
+    return {one: _on_sale[one] for one in ids if one in _on_sale}
+
+
+def forget() -> None:
+    """Forget the offers in memory; tests that make others under the same ids call it."""
+    _on_sale.clear()
+
+
+_on_sale: dict[str, OnSale] = {}
 
 
 def facts(offer: Offer) -> OfferFacts:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from inventory.importing import ImportReport as ImportReport
@@ -11,6 +12,7 @@ from inventory.importing import import_file as import_file
 from inventory.models import Drop, Number
 from inventory.rows import BadRow as BadRow
 from runtime import clock
+from runtime.db import table
 from runtime.facts import NotFound, WrongMove
 
 # available -> in_drop (a drop owns it) -> sold (paid when the drop was settled) -> assigned (account opened)
@@ -34,10 +36,15 @@ def facts_of(session: Session, number: str) -> Number:
     return found
 
 
-def facts_of_many(session: Session, numbers: Collection[str]) -> dict[str, Number]:
-    """The facts of those that are there, by number."""
-    rows = session.scalars(select(Number).where(Number.number.in_(numbers)))
-    return {row.number: row for row in rows}
+def facts_of_many(session: Session, numbers: Collection[str]) -> dict[str, Any]:
+    """Of those that are there: number, drop_id, prestore_fen, min_spend_fen, term_months."""
+    return {row.number: row for row in session.execute(_FACTS, {"numbers": list(numbers)})}
+
+
+_TABLE = table(Number).c
+_FACTS = select(
+    _TABLE.number, _TABLE.drop_id, _TABLE.prestore_fen, _TABLE.min_spend_fen, _TABLE.term_months
+).where(_TABLE.number.in_(bindparam("numbers", expanding=True)))
 
 
 def assign(session: Session, number: str) -> None:

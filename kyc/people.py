@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
-from sqlalchemy import case, select
+from sqlalchemy import bindparam, case, select
 from sqlalchemy.orm import Session
 
 from kyc import vault
@@ -18,6 +17,7 @@ from kyc.enrolling import enrol_many as enrol_many
 from kyc.enrolling import index as index
 from kyc.id_number import years
 from kyc.models import Person
+from runtime.db import table
 from runtime.facts import N_, Invalid, NotFound
 
 
@@ -54,12 +54,8 @@ def of_account(session: Session, account: str) -> Person | None:
 
 def verified(session: Session, accounts: Collection[str]) -> dict[str, Buyer]:
     """Who each of the accounts buys as when nobody is named: the newest verified person, if there is one."""
-    newest = (
-        select(Person.account, *_BUYER)
-        .where(Person.account.in_(accounts), Person.state == "verified")
-        .order_by(Person.enrolled_at, Person.id)
-    )
-    return {row.account: _buyer(row) for row in session.execute(newest)}
+    rows = session.execute(_VERIFIED, {"accounts": list(accounts)}) if accounts else ()
+    return {account: Buyer(*buyer) for account, *buyer in rows}
 
 
 def nobody() -> Invalid:
@@ -71,21 +67,21 @@ def nobody() -> Invalid:
 
 
 def locked(session: Session, ids: Collection[str], *, waits: bool = True) -> dict[str, Buyer]:
-    """These people as they are now, their rows locked until the commit (see enrol_many). With `waits` off those
-    are left out whose row another transaction has."""
-    if not ids:
-        return {}
-    rows = session.execute(
-        select(*_BUYER).where(Person.id.in_(ids)).order_by(Person.id).with_for_update(skip_locked=not waits)
-    )
-    return {row.id: _buyer(row) for row in rows}
+    """These people as they are now, their rows locked until the commit (see enrol_many), in the order of their ids.
+    With `waits` off those are left out whose row another transaction has."""
+    rows = session.execute(_LOCKED if waits else _UNLOCKED, {"ids": list(ids)}) if ids else ()
+    return {buyer[0]: Buyer(*buyer) for buyer in rows}
 
 
-_BUYER = (Person.id, Person.id_index, Person.masked_name, Person.state, Person.dek, Person.birth)
-
-
-def _buyer(row: Any) -> Buyer:
-    return Buyer(row.id, row.id_index, row.masked_name, row.state, row.dek, row.birth)
+_TABLE = table(Person).c
+_BUYER = (_TABLE.id, _TABLE.id_index, _TABLE.masked_name, _TABLE.state, _TABLE.dek, _TABLE.birth)
+_VERIFIED = (
+    select(_TABLE.account, *_BUYER)
+    .where(_TABLE.account.in_(bindparam("accounts", expanding=True)), _TABLE.state == "verified")
+    .order_by(_TABLE.enrolled_at, _TABLE.id)
+)
+_THESE = select(*_BUYER).where(_TABLE.id.in_(bindparam("ids", expanding=True))).order_by(_TABLE.id)
+_LOCKED, _UNLOCKED = _THESE.with_for_update(), _THESE.with_for_update(skip_locked=True)
 
 
 def check_age(buyer: Buyer, min_age: int, day: date) -> None:

@@ -1,13 +1,18 @@
 """Couriers and which of them brings a parcel: by area of the receiver's city, then by priority."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from logistics import regions
 from logistics.models import Courier
+from runtime.db import table
 from runtime.facts import N_, Fact, Invalid
+
+_TABLE = table(Courier).c
+_REACH = select(_TABLE.code, _TABLE.areas, _TABLE.cod, _TABLE.priority, _TABLE.active).order_by(_TABLE.code)
 
 
 class NoCourier(Fact):
@@ -22,13 +27,12 @@ def choose(session: Session, *, city: str, cod: bool, but_not: Collection[str] =
 
     The longest area prefix wins, then the higher priority, then the code. `cod` asks for cash on delivery,
     `but_not` leaves out couriers that turned the parcel down. Raises NoCourier, Invalid(city=)."""
-    return choose_among(listing(session), city=city, cod=cod, but_not=but_not)
+    chosen: Courier = choose_among(listing(session), city=city, cod=cod, but_not=but_not)
+    return chosen
 
 
-def choose_among(
-    listed: Sequence[Courier], *, city: str, cod: bool, but_not: Collection[str] = ()
-) -> Courier:
-    """The same with the couriers of `listing` in hand."""
+def choose_among(listed: Sequence[Any], *, city: str, cod: bool, but_not: Collection[str] = ()) -> Any:
+    """The same with the couriers of `listing`, or the rows of `reach`, in hand."""
     code = regions.city_code(city)
     fitting = [
         (len(area), courier.priority, courier)
@@ -41,6 +45,11 @@ def choose_among(
         raise NoCourier(city=code, cod=cod)
     # They are listed by code and max() keeps the first of equals, so a tie is decided the same way every time.
     return max(fitting, key=lambda one: one[:2])[2]
+
+
+def reach(session: Session) -> Sequence[Any]:
+    """By code, what the choice of a courier depends on: code, areas, cod, priority, active."""
+    return session.execute(_REACH).all()
 
 
 def add(

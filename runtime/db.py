@@ -5,9 +5,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, DateTime, Engine, LargeBinary, MetaData, create_engine, event, inspect
+import msgspec
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import OperationalError
@@ -76,8 +87,9 @@ def engine() -> Engine:
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         made = create_engine(
-            url, connect_args={"timeout": 15}, pool_size=20, max_overflow=40, hide_parameters=True
-        )
+            url, connect_args={"timeout": 15}, pool_size=20, max_overflow=40, hide_parameters=True,
+            json_serializer=_json,
+        )  # fmt: skip
         event.listen(made, "connect", _open_sqlite)
         event.listen(made, "begin", _begin_sqlite)
         return made
@@ -91,7 +103,12 @@ def engine() -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,  # an error must not carry what people typed into the log
         connect_args={"options": options},
+        json_serializer=_json,
     )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def dispose() -> None:
@@ -99,6 +116,7 @@ def dispose() -> None:
     if engine.cache_info().currsize:
         engine().dispose()
         engine.cache_clear()
+        _writes.cache_clear()
 
 
 def _open_sqlite(connection: Any, _record: object) -> None:
@@ -123,9 +141,13 @@ def reading() -> Iterator[Session]:
 @contextmanager
 def writing() -> Iterator[Session]:
     """A session that commits at the end of the block, or rolls back on an exception."""
-    bound = engine().execution_options(writes=True)
-    with Session(bound, expire_on_commit=False) as session, session.begin():
+    with Session(_writes(), expire_on_commit=False) as session, session.begin():
         yield session
+
+
+@lru_cache(maxsize=1)
+def _writes() -> Engine:
+    return engine().execution_options(writes=True)
 
 
 def deadlocked(error: OperationalError) -> bool:
@@ -140,9 +162,7 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[dict[str, Any
     batched ON CONFLICT; sent as many parameters of one statement, SQLAlchemy batches them without compiling anew."""
     if not rows:
         return []
-    key = inspect(model).primary_key[0]
-    insert = _insert(session, model)
-    return list(session.scalars(insert.on_conflict_do_nothing().returning(key), list(rows)).all())
+    return list(session.scalars(_insert_new(model, _dialect(session)), list(rows)).all())
 
 
 def insert_or_add(
@@ -153,13 +173,31 @@ def insert_or_add(
     if not amounts:
         return set()
     key = inspect(model).primary_key[0]
-    insert = _insert(session, model)
+    rows = [{key.name: name, column: amounts[name]} for name in sorted(amounts)]
+    return set(session.scalars(_insert_or_add(model, column, limit, _dialect(session)), rows))
+
+
+def table(model: type[Base]) -> Table:
+    """The model's table, for statements without objects: they are built once and cost a third."""
+    return cast(Table, model.__table__)
+
+
+@lru_cache
+def _insert_new(model: type[Base], dialect: str) -> Any:
+    return _insert(model, dialect).on_conflict_do_nothing().returning(inspect(model).primary_key[0])
+
+
+@lru_cache
+def _insert_or_add(model: type[Base], column: str, limit: int, dialect: str) -> Any:
+    key, insert = inspect(model).primary_key[0], _insert(model, dialect)
     added = insert.excluded[column] + key.table.c[column]
     counted = insert.on_conflict_do_update(index_elements=[key], set_={column: added}, where=added <= limit)
-    rows = [{key.name: name, column: amounts[name]} for name in sorted(amounts)]
-    return set(session.scalars(counted.returning(key), rows))
+    return counted.returning(key)
 
 
-def _insert(session: Session, model: type[Base]) -> Any:
-    dialect = session.get_bind().dialect.name
+def _insert(model: type[Base], dialect: str) -> Any:
     return (postgresql if dialect == "postgresql" else sqlite).insert(model.__table__)
+
+
+def _dialect(session: Session) -> str:
+    return session.get_bind().dialect.name

@@ -9,7 +9,7 @@ from sqlalchemy import Index, Select, event, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from runtime import clock
-from runtime.db import Base, UtcDateTime, reading, writing
+from runtime.db import Base, UtcDateTime, reading, table, writing
 from runtime.facts import NotFound, Unavailable, WrongMove
 from runtime.ids import new_id
 from runtime.log import log
@@ -44,6 +44,9 @@ class OutboxRow(Base):
         Index("ix_outbox_due", "queue", "state", "due_at"),
         Index("ix_outbox_ref", "ref"),
     )
+
+
+_ADD_MANY = insert(table(OutboxRow))
 
 
 class NotYet(Exception):
@@ -99,7 +102,7 @@ def add_many(session: Session, job: str, refs: Sequence[str]) -> None:
     fixed = {
         "job": job, "queue": queue, "state": "due", "due_at": at, "tries": 0, "error": "", "made_at": at,
     }  # fmt: skip
-    session.execute(insert(OutboxRow), [{"id": new_id("obx"), "ref": ref, **fixed} for ref in refs])
+    session.execute(_ADD_MANY, [{"id": new_id("obx"), "ref": ref, **fixed} for ref in refs])
     session.info.setdefault("wake", set()).add(queue)
 
 
