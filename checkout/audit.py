@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from checkout.models import Claim, Order, OrderEvent, Payment, Refund
 from checkout.moves import OVER
@@ -154,38 +154,35 @@ def _claims(session: Session, drop_id: str) -> Iterator[str]:
 
 def _histories(session: Session, drop_id: str) -> Iterator[str]:
     """Every order's events form one chain that ends in its state."""
-    of_order: dict[str, Any] = {"partition_by": OrderEvent.order_id, "order_by": OrderEvent.id}
-    chain = (
-        select(
-            OrderEvent.id,
-            OrderEvent.order_id,
-            OrderEvent.from_state,
-            OrderEvent.to_state,
-            Order.state,
-            func.lag(OrderEvent.to_state, 1, "created").over(**of_order).label("before"),
-            func.lead(OrderEvent.id).over(**of_order).label("next"),
-        )
+    earlier = aliased(OrderEvent)
+    newest = select(earlier.to_state).where(earlier.order_id == Order.id).order_by(earlier.id.desc()).limit(1)
+    before = func.coalesce(newest.where(earlier.id < OrderEvent.id).scalar_subquery(), "created")
+    torn = session.execute(
+        select(OrderEvent.order_id, before, OrderEvent.from_state)
         .join(Order, Order.id == OrderEvent.order_id)
-        .where(Order.drop_id == drop_id)
-        .subquery()
+        .where(Order.drop_id == drop_id, OrderEvent.from_state != before)
+        .order_by(OrderEvent.id)
     )
-    torn = chain.c.from_state != chain.c.before
-    ends = and_(chain.c.next.is_(None), chain.c.to_state != chain.c.state)
-    rows = session.execute(select(chain).where(or_(torn, ends)).order_by(chain.c.order_id, chain.c.id))
-    for one in rows:
-        if one.from_state != one.before:
-            yield f"order {one.order_id}: its history jumps from {one.before} to {one.from_state}"
-        if one.next is None and one.to_state != one.state:
-            yield f"order {one.order_id}: state {one.state}, its history ends in {one.to_state}"
-    silent = select(Order.id).where(
-        Order.drop_id == drop_id, ~exists().where(OrderEvent.order_id == Order.id)
-    )
-    for order_id in session.scalars(silent.order_by(Order.id)):
-        yield f"order {order_id}: it has no history"
+    for order_id, was, to in torn:
+        yield f"order {order_id}: its history jumps from {was} to {to}"
+    end = func.coalesce(newest.scalar_subquery(), "nothing")
+    ends = select(Order.id, Order.state, end).where(Order.drop_id == drop_id, Order.state != end)
+    for order_id, state, found in session.execute(ends.order_by(Order.id)):
+        yield f"order {order_id}: state {state}, its history ends in {found}"
 
 
 def _money(session: Session, drop_id: str) -> Iterator[str]:
     """Each paid order has exactly one payment of its exact amount; what ended was refunded whole."""
+    one = aliased(Payment)
+    its_own = exists().where(
+        one.id == Order.payment_id, one.order_id == Order.id, one.state == "succeeded",
+        one.captured_fen == Order.due_now_fen, one.currency == "cny",
+    )  # fmt: skip
+    other = exists().where(
+        one.order_id == Order.id, one.state.in_(("succeeded", "refunded", "late")),
+        or_(one.id != func.coalesce(Order.payment_id, ""), ~Order.state.in_(_PAID)),
+    )  # fmt: skip
+    unpaid = and_(Order.state.in_(_PAID), ~its_own)
     rows = session.execute(
         select(
             *(Order.id, Order.state, Order.payment, Order.paid_at.is_not(None).label("has_paid")),
@@ -200,7 +197,7 @@ def _money(session: Session, drop_id: str) -> Iterator[str]:
         )
         .outerjoin(Payment, Payment.order_id == Order.id)
         .outerjoin(Refund, Refund.payment_id == Payment.id)
-        .where(Order.drop_id == drop_id, or_(Payment.id.is_not(None), Order.state.in_(_PAID)))
+        .where(Order.drop_id == drop_id, or_(unpaid, other))  # all others are as they should be
         .order_by(Order.id, Payment.id)
     )
     for _, group in groupby(rows, key=lambda row: row.id):
@@ -229,20 +226,20 @@ def _money_of(payments: Sequence[Any]) -> Iterator[str]:
 
 def _quota(session: Session, drop_id: str) -> Iterator[str]:
     """Each ID's quota counts its live orders, of all drops."""
-    mine = select(Order.id_index).where(Order.drop_id == drop_id).distinct().subquery()
+    other = aliased(Order)
+    used = func.coalesce(IdQuota.used, 0)
     live = (
-        select(Order.id_index, func.count().label("orders"))
-        .where(Order.live, Order.id_index.in_(select(mine.c.id_index)))
-        .group_by(Order.id_index)
-        .subquery()
+        select(func.count())
+        .where(other.id_index == Order.id_index, other.live)
+        .correlate(Order)
+        .scalar_subquery()
     )
-    used, orders = func.coalesce(IdQuota.used, 0), func.coalesce(live.c.orders, 0)
     rows = session.execute(
-        select(mine.c.id_index, used, orders)
-        .outerjoin(live, live.c.id_index == mine.c.id_index)
-        .outerjoin(IdQuota, IdQuota.person_index == mine.c.id_index)
-        .where(used != orders)
-        .order_by(mine.c.id_index)
+        select(Order.id_index, used, live)
+        .outerjoin(IdQuota, IdQuota.person_index == Order.id_index)
+        .where(Order.drop_id == drop_id, used != live)
+        .distinct()
+        .order_by(Order.id_index)
     )
     for index, quota, count in rows:
         yield f"ID {index[:8]}: quota {quota}, live orders {count}"

@@ -17,6 +17,8 @@ _READ = 500  # entries asked for at once; one may carry some hundred decisions
 
 Entry = tuple[str, dict[str, str]]  # stream id, fields
 
+_LINES = msgspec.json.Decoder(Entry)
+
 # `hold` and `claim` are written one entry a batch: the columns of a line of its field `rows`.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "hold": ("number", "hold", "sku", "account", "person"),
@@ -99,10 +101,12 @@ def raw_archived(drop_id: str, lot: int = 0, after: str = "") -> Iterator[list[E
             body = session.scalars(
                 select(JournalPage.body).where(JournalPage.drop_id == drop_id, JournalPage.page == page)
             ).one()
-        entries = [msgspec.json.decode(line, type=Entry) for line in gzip.decompress(body).splitlines()]
-        # Pages join without overlap; should two ever overlap, the ids say what was read before.
-        yield [entry for entry in entries if place(entry[0]) > place(after)]
-        after = entries[-1][0]
+        entries = _LINES.decode_lines(gzip.decompress(body))
+        if place(entries[0][0]) <= place(after):  # pages join without overlap, but `after` may lie within one
+            entries = [entry for entry in entries if place(entry[0]) > place(after)]
+        if entries:
+            yield entries
+            after = entries[-1][0]
 
 
 def last_id(drop_id: str, lot: int = 0) -> str:
