@@ -24,11 +24,13 @@ def run(plan: Plan, say: Say) -> dict[str, Any]:
         bench_world.counter()
         say(f"{plan.usual:,} verified shoppers sign in")
         bench.people = bench_world.shoppers(plan.usual)
-        for name in ("bare", *plan.only):
-            getattr(bench_sections, name.replace("-", "_"))(bench)
-        differences = _proof(bench)
-        if differences:
-            raise BenchError("not clean:\n" + "\n".join(differences))
+        try:
+            for name in ("bare", *plan.only):
+                getattr(bench_sections, name.replace("-", "_"))(bench)
+            if differences := _proof(bench):
+                raise BenchError("\n".join(["not clean:", *differences]))
+        except BenchError as trouble:
+            raise BenchError(f"{trouble}\n{shop.last_words()}") from trouble
         return _result(bench)
 
 

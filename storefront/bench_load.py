@@ -12,6 +12,7 @@ from typing import Any
 from storefront.bench_shop import BenchError, Cores, pinned
 
 CLIENTS = Path(__file__).parent.parent / "loadtests" / "bench"
+_LONGEST = 3600  # seconds a client may run
 _SPARE = 1  # seconds wrk waits at most for the last answers
 
 
@@ -65,6 +66,27 @@ def ask(
     )
 
 
+def buy(
+    cores: Cores,
+    ports: Sequence[int],
+    connections: int,
+    seconds: float,
+    drop: str,
+    people: tuple[Path, int, int],
+) -> tuple[Told, dict[str, Any]]:
+    """Shoppers of the file, from one on, so many, search, hold and order one after the other on each connection.
+
+    Told counts orders (`sent` and the answers "order"); beside it the answers and times of each request."""
+    file = [str(part) for part in people]
+    asked = (str(seconds), str(connections), drop, f"{drop}-card", *file)
+    told = wrk(cores, ports, connections, connections, "orders.lua", seconds, *asked)
+    placed, times = told["orders"], {what: [us / 1000 for us in row] for what, row in told["us"].items()}
+    p50, p99, _ = times.get("all", [0.0, 0.0, 0.0])
+    return Told(placed, {"order": placed}, told["seconds"], p50, p99, told["errors"]), {
+        "answers": told["answers"], "ms": times,
+    }  # fmt: skip
+
+
 def wrk(
     cores: Cores,
     ports: Sequence[int],
@@ -92,7 +114,11 @@ def python(cores: Cores, script: str, *args: str) -> dict[str, Any]:
 def _json(command: list[str], cores: Cores, more: dict[str, str]) -> dict[str, Any]:
     names = [f"{name}={value}" for name, value in more.items()]
     done = subprocess.run(
-        pinned(cores.load, ["env", *names, *command]), capture_output=True, text=True, check=False
+        pinned(cores.load, ["env", *names, *command]),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_LONGEST,
     )
     last = (done.stdout.strip().splitlines() or [""])[-1]
     if done.returncode or not last.startswith("{"):

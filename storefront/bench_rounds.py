@@ -82,9 +82,19 @@ class Bench:
         path: str,
         prepared: tuple[Path, int, int] | None,
     ) -> Told:
+        plan = self.plan
+        return self.watched(
+            kind,
+            lambda: bench_load.ask(
+                self.shop.cores, ports, plan.connections, plan.seconds, method, path, prepared
+            ),
+        )
+
+    def watched(self, kind: str, once: Callable[[], Told]) -> Told:
+        """What a client counted, with what it cost the processes of that kind. Raises BenchError if one is gone."""
+        used = self.shop.cpu(kind)
+        told = once()
         self.shop.check()
-        plan, used = self.plan, self.shop.cpu(kind)
-        told = bench_load.ask(self.shop.cores, ports, plan.connections, plan.seconds, method, path, prepared)
         return replace(told, cpu_us=(self.shop.cpu(kind) - used) * 1e6 / max(1, told.sent))
 
     def hold(self, drop_id: str, prepared: tuple[Path, int, int]) -> Told:

@@ -1,10 +1,13 @@
 """The sections of the bench: holds, refusals, large pools, searches, orders."""
 
+from collections import Counter
 from itertools import cycle
 from statistics import mean, median
 
 from storefront import bench_load
+from storefront.bench_load import Told
 from storefront.bench_rounds import Bench, figures
+from storefront.bench_shop import BenchError
 
 _SEARCHES = (
     "", "ending=88", "contains=52", "no4=1", "pattern=AA", "segment=186", "city=110&no4=1", "no4=1&ending=6",
@@ -70,3 +73,31 @@ def search(bench: Bench) -> None:
             f"search of {size:,}: {told.rate('200'):,.0f} a second, p50 {told.p50_ms:.1f} ms, "
             f"p99 {told.p99_ms:.1f} ms"
         )
+
+
+def order(bench: Bench) -> None:
+    """Verified shoppers search, hold what they were shown and order it by cash on delivery, committed in SQL."""
+    size, answers, times = bench.plan.usual, Counter[str](), []
+    bench.drop("order", size)
+    people = bench_load.lines(
+        bench.shop.home / "order.lines", ((one.token, one.phone) for one in bench.people)
+    )
+    share = size // bench.plan.rounds
+
+    def once(nth: int) -> Told:
+        told, more = bench_load.buy(
+            bench.shop.cores, bench.shop.ports, bench.plan.connections, bench.plan.seconds, "order",
+            (people, nth * share, share),
+        )  # fmt: skip
+        answers.update(more["answers"])
+        times.append(more["ms"])
+        bench.accepted["order"] += more["answers"].get("hold 201", 0)
+        bench.orders["order"] += told.sent
+        if not told.sent:
+            raise BenchError(f"not one order was placed: {more['answers']}")
+        return told
+
+    bench.between_bare("order", "order", lambda nth: bench.watched("web", lambda: once(nth)))
+    found = bench.found["order"]
+    found |= {"cost": 1 / found["ratio"], "answers": dict(answers), "ms": times}
+    bench.say(f"an order costs {found['cost']:.1f} bare requests; answers {dict(answers)}")

@@ -59,6 +59,13 @@ class BenchShop:
             if child.running is None or child.running.poll() is not None:
                 raise BenchError(f"{child.name} ended: {child.log.read_text()[-2000:]}")
 
+    def last_words(self) -> str:
+        """The ends of the web processes' logs, for who must find out why."""
+        logs = [
+            child.log.read_text()[-1500:] for child in self.running.children if child.name.startswith("web")
+        ]
+        return "\n".join(log for log in logs if log)
+
     def cpu(self, kind: str) -> float:
         """CPU seconds that the processes of a kind (web, bare, clock, redis) have used; 0 where /proc is not."""
         used = 0

@@ -3,7 +3,9 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +17,11 @@ def _sections(_ctx: object, _param: object, value: str) -> tuple[str, ...]:
     if strange := set(chosen) - set(SECTIONS):
         raise click.BadParameter(f"{', '.join(sorted(strange))}: choose of {', '.join(SECTIONS)}")
     return chosen
+
+
+_json_file = click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there."
+)
 
 
 @click.group(invoke_without_command=True)
@@ -38,20 +45,53 @@ def bench(ctx: click.Context, /, quick: bool, json_file: Path | None, **chosen: 
     if ctx.invoked_subcommand:
         return
     from storefront import bench as benching
-    from storefront import bench_report, bench_shop
+    from storefront import bench_report
+
+    plan = Plan(**chosen | benching.QUICK if quick else chosen)  # type: ignore[arg-type]
+    found = _run(lambda say: benching.run(plan, say), json_file)
+    for line in bench_report.table(found):
+        click.echo(line)
+
+
+@bench.command("sell-out")
+@click.option("--numbers", type=click.IntRange(1), default=100_000, show_default=True)
+@click.option("--buyers", type=click.IntRange(1), default=120_000, show_default=True)
+@click.option("--connections", type=int, default=200, show_default=True)
+@_json_file
+@click.pass_context
+def sell_out(
+    ctx: click.Context, /, numbers: int, buyers: int, connections: int, json_file: Path | None
+) -> None:
+    """Let more buyers than numbers buy over HTTP until all are gone; exit code 1 unless every hold is exact."""
+    from storefront import bench_sellout
+
+    plan = Plan(database=_of_bench(ctx, "database"), web=_of_bench(ctx, "web"), connections=connections)
+    found = _run(lambda say: bench_sellout.run(plan, numbers, buyers, say), json_file)
+    click.echo(bench_sellout.closing_line(found))
+
+
+def _of_bench(ctx: click.Context, name: str) -> Any:
+    """An option that was given to `haoka bench` itself."""
+    assert ctx.parent
+    return ctx.parent.params[name]
+
+
+def _run(
+    measure: Callable[[Callable[[str], None]], dict[str, Any]], json_file: Path | None
+) -> dict[str, Any]:
+    """Measure, saying what goes on; a bench that cannot be believed ends here with exit code 1."""
+    from storefront.bench_shop import BenchError
 
     start = time.monotonic()
 
     def say(line: str) -> None:
         click.echo(f"[{time.monotonic() - start:6.1f} s] {line}", err=True)
 
-    plan = Plan(**chosen | benching.QUICK if quick else chosen)  # type: ignore[arg-type]
     try:
-        found = benching.run(plan, say)
-    except bench_shop.BenchError as trouble:
+        found = measure(say)
+    except BenchError as trouble:
         click.echo(f"bench: {trouble}", err=True)
         sys.exit(1)
-    for line in bench_report.table(found):
-        click.echo(line)
     if json_file:
         json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return found
