@@ -20,9 +20,7 @@ from weakref import WeakKeyDictionary
 
 import hiredis
 import redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runtime.breaker import Refused as Refused
 from runtime.facts import Unavailable
@@ -31,7 +29,8 @@ from runtime.redis_clients import TIMEOUT as TIMEOUT
 from runtime.redis_clients import client, within
 from runtime.redis_line import Command, Lines
 from runtime.redis_place import place
-from runtime.redis_stock import ASTRAY, REDIRECTS, WEATHER, Stock, word_of
+from runtime.redis_stock import REDIRECTS, Stock
+from runtime.redis_trouble import ASTRAY, WEATHER
 from runtime.settings import settings
 
 _RESENDS = 2
@@ -43,22 +42,15 @@ def _stock() -> Stock:
 
 
 def hot() -> redis.Redis:
-    """The stock's Redis for plain commands, by a cluster's or a Sentinel's client where it is one: use only commands
-    whose keys are in one slot. Connection trouble is raised as Unavailable."""
+    """The stock's Redis for plain commands, by a cluster's or a Sentinel's client where it is one. The keys of one
+    command share a slot, those of a pipeline need not, if it is no transaction. Trouble is raised as Unavailable."""
     return _stock().client()
 
 
 @contextmanager
 def asking() -> Iterator[redis.Redis]:
     """hot() for the commands of a block."""
-    try:
-        yield hot()
-    except (RedisConnectionError, RedisTimeoutError) as trouble:  # of a pipeline
-        raise Unavailable from trouble
-    except ResponseError as trouble:
-        if word_of(trouble) in WEATHER:
-            raise Unavailable from trouble
-        raise
+    yield hot()
 
 
 def healthy(key: str = "") -> bool:

@@ -4,7 +4,7 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 Node = tuple[str, int]
 Kind = Literal["server", "cluster", "sentinel"]
@@ -18,6 +18,10 @@ _KINDS: dict[str, Kind] = {
     "redis+cluster": "cluster",
     "redis+sentinel": "sentinel",
 }
+# Not urllib's: it takes one host only.
+_URL = re.compile(
+    r"(?P<scheme>rediss?(\+cluster|\+sentinel)?|unix)://(?P<hosts>[^/?#]*)(?P<path>[^?#]*)(\?(?P<query>[^#]*))?"
+)
 _OPTIONS = frozenset(
     {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "sentinel_username", "sentinel_password"}
 )
@@ -55,18 +59,18 @@ class Place:
 
 def place(url: str) -> Place:
     """Raises ValueError that says what is wrong, without any password."""
-    parts = urlsplit(url)
-    scheme, tls = re.sub("^rediss", "redis", parts.scheme), parts.scheme.startswith("rediss")
-    if scheme not in _KINDS:
+    parts = _URL.fullmatch(url)
+    if not parts:
         raise ValueError(f"must be {FORMS}")
+    scheme, tls = re.sub("^rediss", "redis", parts["scheme"]), parts["scheme"].startswith("rediss")
     kind = _KINDS[scheme]
-    login, _, hosts = parts.netloc.rpartition("@")
+    login, _, hosts = parts["hosts"].rpartition("@")
     username, _, password = login.partition(":")
-    options = dict(parse_qsl(parts.query))
+    options = dict(parse_qsl(parts["query"] or ""))
     db = options.pop("db", "")
     if unknown := sorted(options.keys() - _OPTIONS):
         raise ValueError(f"has the unknown option {unknown[0]}; known are {', '.join(sorted(_OPTIONS))}")
-    path = unquote(parts.path)
+    path = unquote(parts["path"])
     service = ""
     if scheme == "unix":
         if not path:

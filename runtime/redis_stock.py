@@ -5,29 +5,21 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
+from redis.client import Pipeline
 from redis.cluster import ClusterNode, NodesManager, RedisCluster
+from redis.connection import ConnectionPool
 from redis.crc import key_slot
-from redis.exceptions import (
-    AskError,
-    MovedError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    SlotNotCoveredError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import AskError, MovedError, RedisClusterException, RedisError, SlotNotCoveredError
 from redis.sentinel import SentinelConnectionPool
 
-from runtime.breaker import FAILURES, SILENCE, Breaker
+from runtime.breaker import FAILURES, Breaker
 from runtime.facts import Unavailable
 from runtime.redis_clients import DEADLINE, TIMEOUT, client, cluster, within
 from runtime.redis_place import Node, Place
+from runtime.redis_trouble import is_astray, telling
 
 REDIRECTS = 5  # of one command in a cluster
 HOT: dict[str, Any] = {
@@ -37,10 +29,6 @@ HOT: dict[str, Any] = {
     "protocol": 3,
     "health_check_interval": 0,
 }
-# Such a server is not the primary, or no more: the primary is to be looked for.
-ASTRAY = frozenset({"READONLY", "CLUSTERDOWN", "MASTERDOWN"})
-# A server that loads its files, is full, busy, without disk or replicas, refuses: that is weather, not a bug.
-WEATHER = ASTRAY | {"LOADING", "MISCONF", "OOM", "BUSY", "NOREPLICAS", "TRYAGAIN"}
 
 
 class Stock:
@@ -99,6 +87,14 @@ class Stock:
             host, port = pool.get_master_address()
         return str(host), int(port)
 
+    def pool(self, server: str) -> ConnectionPool:
+        if not self.is_cluster:
+            return self.client().connection_pool
+        node = self._nodes.get_node(node_name=server)
+        if node is None:  # it has just left the cluster
+            raise Unavailable
+        return cast(RedisCluster, self.client()).get_redis_connection(node).connection_pool
+
     def moved(self, told: str) -> str:
         """A server said that a slot is elsewhere, as "SLOT HOST:PORT"; gives the name of that server."""
         self._nodes.move_slot(MovedError(told))
@@ -124,7 +120,7 @@ class Stock:
 
     def _server(self) -> redis.Redis:
         made = client(self.place, _Server, timely=True, **HOT)
-        made.breaker = self.breaker()
+        made.stock = self
         return made
 
     def _cluster(self) -> RedisCluster:
@@ -163,16 +159,19 @@ class Stock:
 class _Server(redis.Redis):
     """Trouble is raised as Unavailable, and the breaker hears of it."""
 
-    breaker: Breaker
+    stock: Stock
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            with telling(self.breaker):
+            with telling(self.stock.breaker()):
                 return super().execute_command(*args, **options)
         except Unavailable as trouble:
             if is_astray(trouble.__cause__):  # whom the address means may be another by now
                 self.connection_pool.disconnect(inuse_connections=False)
             raise
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
+        return _Pipe(self.stock, self.connection_pool, self.response_callbacks, transaction)
 
 
 class _Cluster(RedisCluster):
@@ -203,9 +202,47 @@ class _Cluster(RedisCluster):
                     node, asking = self._known(asked), True
         raise Unavailable
 
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> Any:
+        any_node = self.get_redis_connection(self.get_primaries()[0])
+        return _Pipe(self.stock, any_node.connection_pool, any_node.response_callbacks, transaction)
+
     def _known(self, asked: AskError) -> ClusterNode:
         found = self.nodes_manager.get_node(host=asked.host, port=asked.port)
         return found or ClusterNode(asked.host, asked.port, "primary")
+
+
+class _Pipe(Pipeline):
+    """Commands sent together, their key always the first argument; the answers of a slot's are in order. To be run
+    again is harmless to them: in a cluster a slot that has moved is asked anew. A transaction's share a slot."""
+
+    def __init__(self, stock: Stock, pool: ConnectionPool, callbacks: Any, transaction: bool) -> None:
+        self.stock = stock
+        super().__init__(pool, callbacks, transaction, None)
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        commands = list(self.command_stack)
+        slots: dict[int, list[int]] = {}
+        for at, (args, _) in enumerate(commands):
+            slots.setdefault(key_slot(args[1].encode()) if self.stock.is_cluster else 0, []).append(at)
+        answers: list[Any] = [None] * len(commands)
+        for places in slots.values():
+            for at, answer in zip(places, self._together([commands[at] for at in places]), strict=True):
+                answers[at] = answer
+        return answers
+
+    def _together(self, commands: list[Any]) -> list[Any]:
+        for _ in range(REDIRECTS):
+            server = self.stock.server_of(commands[0][0][1])
+            self.connection_pool = self.stock.pool(server)
+            self.command_stack = list(commands)
+            with telling(self.stock.breaker(server)):
+                try:
+                    return super().execute()
+                except MovedError as moved:
+                    self.stock.moved(f"{moved.slot_id} {moved.host}:{moved.port}")
+                except AskError as asked:
+                    raise Unavailable from asked  # for the moment that the slot moves
+        raise Unavailable
 
 
 def _send(server: redis.Redis, asking: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -215,35 +252,3 @@ def _send(server: redis.Redis, asking: bool, args: tuple[Any, ...], kwargs: dict
     both.execute_command("ASKING")
     both.execute_command(*args, **kwargs)
     return both.execute()[1]
-
-
-@contextmanager
-def telling(breaker: Breaker) -> Iterator[None]:
-    """One command to the breaker's server. Raises Refused without trying when it is open, Unavailable when there is
-    no answer or the server refuses; any other answer that is an error is a bug, and raised as it is."""
-    breaker.check()
-    began = time.monotonic()
-    try:
-        yield
-    except RedisTimeoutError as trouble:
-        breaker.failed(began, weight=SILENCE, why=str(trouble))
-        raise Unavailable from trouble
-    except (RedisConnectionError, RedisClusterException) as trouble:
-        breaker.failed(began, why=str(trouble))
-        raise Unavailable from trouble
-    except ResponseError as trouble:
-        if is_astray(trouble):
-            breaker.failed(began, why=str(trouble))
-        if word_of(trouble) in WEATHER:
-            raise Unavailable from trouble
-        raise
-    breaker.passed()
-
-
-def is_astray(trouble: BaseException | None) -> bool:
-    return isinstance(trouble, ResponseError) and word_of(trouble) in ASTRAY
-
-
-def word_of(error: ResponseError) -> str:
-    """The library cuts the words it knows off the text and keeps them as the status code."""
-    return error.status_code or str(error).partition(" ")[0]

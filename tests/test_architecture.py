@@ -23,6 +23,7 @@ ONLY_IN = {
         "runtime/redis.py",
         "runtime/redis_clients.py",
         "runtime/redis_stock.py",
+        "runtime/redis_trouble.py",
         "runtime/redis_server.py",
         "runtime/jobs.py",
     },

@@ -215,3 +215,23 @@ def test_a_slot_that_moves_is_followed(nodes: Nodes, tmp_path: Path) -> None:
     assert asyncio.run(on_the_loop("c")) == "2"
     assert verb([f"{{{tag}}}:d"], ["3"]) == "3"
     assert ask(new, "CLUSTER", "COUNTKEYSINSLOT", slot) == 4
+
+
+def test_a_pipeline_over_several_slots_is_answered_in_its_order_and_follows_a_moved_one(nodes: Nodes) -> None:
+    tags = [_drop_on(node) for node in (0, 1, 2)]
+    with redis_clients.asking() as client:
+        for transaction in (False, True):
+            with client.pipeline(transaction=transaction) as pipe:
+                for tag in tags[:1] if transaction else tags:
+                    pipe.set(f"{{{tag}}}:a", tag)
+                    pipe.get(f"{{{tag}}}:a")
+                expected = [True, tags[0]] if transaction else [True, tags[0], True, tags[1], True, tags[2]]
+                assert pipe.execute() == expected
+        client.unlink(f"{{{tags[0]}}}:a")
+        known = ask(nodes.ports[1], "CLUSTER", "MYID")
+        for port in (nodes.ports[1], nodes.ports[0]):
+            ask(port, "CLUSTER", "SETSLOT", key_slot(tags[0].encode()), "NODE", known)
+        with client.pipeline(transaction=False) as pipe:
+            for tag in reversed(tags):
+                pipe.get(f"{{{tag}}}:a")
+            assert pipe.execute() == [tags[2], tags[1], None]

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from redis import Redis
 
-from inventory import drops, holds, verbs
+from inventory import drops, holds, journal, verbs
 from inventory.holds import Hold
 from runtime import redis as redis_clients
 from runtime.breaker import FAILURES, Refused
@@ -55,10 +55,22 @@ async def _buy(buyer: str, took: list[float], until: float) -> Hold | None:
         await asyncio.sleep(0.01)
 
 
+def _current() -> object:
+    return holds.current("d1", "buyer0")
+
+
+def _expire() -> object:
+    return holds.expire("d1")
+
+
+def _read() -> object:
+    return list(journal.pages("d1"))
+
+
 def _look(took: list[float], end: threading.Event) -> None:
-    """What the pages do: plain commands and verbs in threads."""
+    """What the pages do: plain commands, verbs and pipelines in threads."""
     while not end.is_set():
-        for call in (lambda: holds.current("d1", "buyer0"), lambda: holds.expire("d1")):
+        for call in (_current, _expire, _read):
             began = time.monotonic()
             try:
                 call()

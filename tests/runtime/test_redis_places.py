@@ -62,10 +62,10 @@ def test_job_queues_cannot_lie_on_a_cluster(tmp_path: Path) -> None:
     sentinels = read(home | {"HAOKA_REDIS_URL": "redis+sentinel://a/stock"})
     assert sentinels.queue_redis_url == sentinels.redis_url
     assert read(on_cluster).queue_redis_url == read(home).redis_url
-    with pytest.raises(SettingsError, match="^HAOKA_QUEUE_REDIS_URL is a cluster"):
+    with pytest.raises(SettingsError, match=r"^HAOKA_QUEUE_REDIS_URL is a cluster"):
         read(home | {"HAOKA_QUEUE_REDIS_URL": "redis+cluster://a"})
     with pytest.raises(
-        SettingsError, match="^HAOKA_QUEUE_REDIS_URL must be set: HAOKA_REDIS_URL is a cluster"
+        SettingsError, match=r"^HAOKA_QUEUE_REDIS_URL must be set: HAOKA_REDIS_URL is a cluster"
     ):
         need_queue(read(on_cluster))
     need_queue(read(on_cluster | {"HAOKA_QUEUE_REDIS_URL": "redis://b"}))
