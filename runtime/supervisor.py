@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -22,11 +23,13 @@ class AlreadyRunningError(Exception):
 
 @dataclass
 class Child:
-    """One process: its command, its log file, and when it may be started again after it ended."""
+    """One process: its command, its log file, and when it may be started again after it ended. `nice` (0-19) is how
+    far it stands back when cores are short."""
 
     name: str
     command: list[str]
     log: Path
+    nice: int = 0
     running: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0
@@ -42,10 +45,10 @@ class Supervisor:
     children: list[Child] = field(default_factory=list)
     stopping: bool = False
 
-    def add(self, name: str, command: list[str]) -> Child:
+    def add(self, name: str, command: list[str], *, nice: int = 0) -> Child:
         """Start a process now and keep it running from here on."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        child = Child(name, command, self.logs / f"{name}.log")
+        child = Child(name, command, self.logs / f"{name}.log", nice)
         self.children.append(child)
         _start(child)
         return child
@@ -109,9 +112,14 @@ def _start(child: Child) -> None:
     with open(child.log, "ab") as out:
         child.running = subprocess.Popen(
             child.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=os.environ.copy(),
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(_on_start, child.nice),
         )  # fmt: skip
     child.started = time.monotonic()
+
+
+def _on_start(nice: int) -> None:
+    os.nice(nice)
+    _die_with_parent()
 
 
 def _die_with_parent() -> None:

@@ -24,8 +24,19 @@ def table(found: dict[str, Any]) -> Iterator[str]:
         yield _line(f"hold, {int(many):,} numbers", told[many], f"{told['ratio']:.3f} of that")
     for size, told in details.get("search_http", {}).items():
         yield _line(f"search, {int(size):,} numbers", told, f"{told['per_second'] / found['bare_rps']:.3f}")
-    if told := details.get("order"):
-        yield _line("order (search, hold, order)", told, f"costs {told['cost']:.1f} bare requests")
+    for name, what in (
+        ("order", "order (search, hold, order)"),
+        ("order_with_workers", "order, workers running"),
+    ):
+        if told := details.get(name):
+            yield _line(what, told, f"costs {told['cost']:.1f} bare requests")
+    if sizes := details.get("stacks"):
+        yield ""
+        yield "| search at the function | p50 ms | p99 ms | slowest query | bytes a number |"
+        yield "|---|--:|--:|---|--:|"
+        for size, told in sizes.items():
+            times = f"{told['p50_ms']:.2f} | {told['p99_ms']:.2f}"
+            yield f"| {int(size):,} numbers | {times} | {told['worst']} | {told['bytes_a_number']:.1f} |"
 
 
 def _line(what: str, told: dict[str, Any], ratio: str) -> str:

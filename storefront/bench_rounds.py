@@ -13,7 +13,7 @@ from storefront.bench_load import Told
 from storefront.bench_shop import BenchShop, Say
 from storefront.bench_world import Shopper
 
-SECTIONS = ("hold", "sold-out", "pools", "search", "order")
+SECTIONS = ("hold", "sold-out", "pools", "search", "order", "stacks")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from itertools import cycle
+from pathlib import Path
 from statistics import mean, median
 
-from storefront import bench_load
+from storefront import bench_load, bench_stacks
 from storefront.bench_load import Told
 from storefront.bench_rounds import Bench, figures
 from storefront.bench_shop import BenchError
@@ -76,18 +77,27 @@ def search(bench: Bench) -> None:
 
 
 def order(bench: Bench) -> None:
-    """Verified shoppers search, hold what they were shown and order it by cash on delivery, committed in SQL."""
-    size, answers, times = bench.plan.usual, Counter[str](), []
-    bench.drop("order", size)
+    """Verified shoppers search, hold what they were shown and order it by cash on delivery, committed in SQL; first
+    with no worker running, then with all of them at what those orders left to do."""
+    bench.drop("order", bench.plan.usual)
     people = bench_load.lines(
         bench.shop.home / "order.lines", ((one.token, one.phone) for one in bench.people)
     )
-    share = size // bench.plan.rounds
+    half = bench.plan.usual // 2
+    _order_rounds(bench, "order", people, 0, half)
+    bench.shop.start_workers()
+    _order_rounds(bench, "order_with_workers", people, half, half)
+
+
+def _order_rounds(bench: Bench, name: str, people: Path, first: int, count: int) -> None:
+    answers: Counter[str] = Counter()
+    times: list[dict[str, list[float]]] = []
+    share = count // bench.plan.rounds
 
     def once(nth: int) -> Told:
         told, more = bench_load.buy(
             bench.shop.cores, bench.shop.ports, bench.plan.connections, bench.plan.seconds, "order",
-            (people, nth * share, share),
+            (people, first + nth * share, share),
         )  # fmt: skip
         answers.update(more["answers"])
         times.append(more["ms"])
@@ -97,7 +107,18 @@ def order(bench: Bench) -> None:
             raise BenchError(f"not one order was placed: {more['answers']}")
         return told
 
-    bench.between_bare("order", "order", lambda nth: bench.watched("web", lambda: once(nth)))
-    found = bench.found["order"]
+    bench.between_bare(name, "order", lambda nth: bench.watched("web", lambda: once(nth)))
+    found = bench.found[name]
     found |= {"cost": 1 / found["ratio"], "answers": dict(answers), "ms": times}
-    bench.say(f"an order costs {found['cost']:.1f} bare requests; answers {dict(answers)}")
+    bench.say(f"{name}: costs {found['cost']:.1f} bare requests; answers {dict(answers)}")
+
+
+def stacks(bench: Bench) -> None:
+    """A search at the function, for every filter alone and mixed, by number of numbers."""
+    found = bench.found["stacks"] = {}
+    for count in bench.plan.stacks:
+        told = found[str(count)] = bench_stacks.measured(count)
+        bench.say(
+            f"search of {count:,} at the function: p99 {told['p99_ms']:.2f} ms ({told['worst']}), "
+            f"{told['bytes_a_number']:.1f} bytes a number"
+        )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
 
-from runtime import db, redis, redis_server, supervisor
+from runtime import db, outbox, redis, redis_server, supervisor
 from runtime.settings import give, settings
 from storefront import migrating, processes
 
@@ -88,9 +88,11 @@ class BenchShop:
                 self.check()
                 time.sleep(0.2)
 
-    def work(self, name: str, *command: str) -> None:
-        """Start another process of the shop's own program, on the cores that serve."""
-        self.running.add(name, pinned(self.cores.serve, supervisor.program(*command)))
+    def start_workers(self) -> None:
+        """One of each queue, on all cores and as far back as `haoka run` puts it."""
+        for queue in outbox.QUEUES:
+            nice = processes.NICE.get(queue, 0)
+            self.running.add(f"worker-{queue}", supervisor.program("worker", queue), nice=nice)
 
 
 @contextmanager
@@ -172,6 +174,9 @@ def _started(running: supervisor.Supervisor, web: int, cores: Cores, say: Say) -
     redis_server.wait(settings().redis_url)
     migrating.upgrade()
     processes.prepare()
+    twins = free_port()
+    give("sandbox_url", f"http://127.0.0.1:{twins}/sandbox")
+    running.add("twins", pinned(cores.load, supervisor.program("twins", "--port", str(twins))))
     for nth, port in enumerate(bare):
         command = [
             sys.executable,
@@ -183,15 +188,14 @@ def _started(running: supervisor.Supervisor, web: int, cores: Cores, say: Say) -
             *_SERVER,
         ]
         running.add(f"bare{nth}", pinned(cores.serve, command))
-    shop = BenchShop(ports, bare, cores, running)
     for nth, port in enumerate(ports):
         give("port", str(port))
-        shop.work(f"web{nth}", "web")
+        running.add(f"web{nth}", pinned(cores.serve, supervisor.program("web")))
     give("port", str(ports[0]))
     running.add("clock", pinned(cores.load, supervisor.program("clock")))
     for port in (*ports, *bare):
         wait_for(port)
-    return shop
+    return BenchShop(ports, bare, cores, running)
 
 
 @contextmanager

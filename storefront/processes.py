@@ -17,6 +17,9 @@ from runtime.settings import Settings, embedded_redis, give, need_queue, setting
 from storefront import migrating
 
 ROOT = Path(__file__).parent.parent
+# Orders come first, papers and parcels after. In a rush a worker that renders contracts has work without end, and on
+# two cores would take what holds and orders need; nobody waits for it at that second.
+NICE = {"papers": 10, "dispatch": 10}
 _JOBS = ("inventory.jobs", "kyc.jobs", "checkout.jobs")
 
 
@@ -117,7 +120,7 @@ def _start_all(shop: supervisor.Supervisor, say: Callable[[str], None]) -> None:
     shop.add("twins", supervisor.program("twins", "--port", str(port)))
     for line in (ROOT / "Procfile").read_text().splitlines():
         name, _, command = line.partition(":")
-        shop.add(name, supervisor.program(*shlex.split(command)[1:]))
+        shop.add(name, supervisor.program(*shlex.split(command)[1:]), nice=NICE.get(name, 0))
     ready = threading.Event()
     threading.Thread(target=_announce, args=(say, ready, lambda: shop.stopping), daemon=True).start()
 
