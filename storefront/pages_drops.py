@@ -23,15 +23,15 @@ from inventory.facts import (
     Taken,
 )
 from runtime.db import reading
-from runtime.facts import N_, Fact, Invalid, NotFound, Unavailable
-from storefront import forms, i18n, live_hold, shown
+from runtime.facts import Fact, Invalid, NotFound, Unavailable
+from storefront import filters, forms, i18n, live_hold, shown
 from storefront.forms import Form, page
 from storefront.pages_home import local
 from storefront.rendering import render
 
 SHOWN_AT_ONCE = 18
 # `has`, not `contains`: a field of that name would hide the form's own contains() in the browser.
-_FIND = ("city", "pattern", "has", "ending", "no4")
+_FIND = ("city", "pattern", "has", "ending", "segment", "birthday", "no4", "love", "lucky", "couple")
 _ANSWERED_HERE = (Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale)
 
 
@@ -137,24 +137,13 @@ def _contents(request: Request, query: dict[str, str]) -> dict[str, Any]:
 
 
 def _numbers(seen: shown.ShownDrop, find: dict[str, str], seed: str) -> tuple[list[Any], dict[str, str]]:
-    digits = {name: find[name].replace(" ", "") for name in ("has", "ending")}
-    errors = {
-        name: N_("Digits only, at most 11.")
-        for name, value in digits.items()
-        if value and not (value.isascii() and value.isdigit() and len(value) <= 11)
-    }
-    if errors:
-        return [], errors
     try:
-        found = shelf.search(
-            seen.id, city=find["city"], pattern=find["pattern"], no4=bool(find["no4"]),
-            limit=SHOWN_AT_ONCE, seed=seed, contains=digits["has"], ending=digits["ending"],
-        )  # fmt: skip
+        wished = filters.wished({**find, "contains": find["has"]})
+        return list(shelf.search(seen.id, limit=SHOWN_AT_ONCE, seed=seed, **wished)), {}
     except Invalid as wrong:
-        return [], wrong.errors
+        return [], {"has" if name == "contains" else name: text for name, text in wrong.errors.items()}
     except Unavailable:
         return [], {}
-    return list(found), {}
 
 
 def _notice(request: Request, fact: Fact, wanted: str) -> dict[str, Any]:
