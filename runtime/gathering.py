@@ -76,6 +76,10 @@ class Gathering(Generic[Asked, Told]):
         finally:
             timer.cancel()
 
+    def tell(self, asked: Asked) -> None:
+        """Nobody waits for this one. Raises Unavailable when too many wait."""
+        self._add(_Waiter(asked, concurrent.futures.Future(), None))
+
     def _add(self, waiter: _Waiter[Asked]) -> None:
         if self._gathered.qsize() >= self.waiting:
             raise Unavailable

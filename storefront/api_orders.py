@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,7 +20,7 @@ from runtime.api import Parameter, endpoint, routes
 from runtime.db import reading, writing
 from runtime.facts import N_, Invalid, NotFound, TooMany, Unauthorized, Unavailable, WrongMove
 from runtime.settings import settings
-from storefront import accounts
+from storefront import accounts, sessions
 from storefront.models import Account
 
 _ACCESS = (Unauthorized, NotFound)
@@ -139,19 +140,20 @@ class CancellationIn(msgspec.Struct):
         Parameter("Idempotency-Key", "Yours; the same key and body give the same order", "header", required=True),
     ),
 )  # fmt: skip
-def place_order(request: Request, body: OrderIn) -> OrderOut:
+async def place_order(request: Request, body: OrderIn) -> OrderOut:
     """The hold becomes the order's, answered after the order is on disk. Bad input leaves the hold as it is."""
     key = request.headers.get("idempotency-key", "").strip()
     if not 8 <= len(key) <= 200:
         raise Invalid(**{"Idempotency-Key": N_("Send a header Idempotency-Key of 8 to 200 characters.")})
-    account = who(request)
-    wish = placing.OrderRequest(
-        name=body.name, id_number=body.id_number, payment=body.payment,
-        receiver=Receiver(**msgspec.to_builtins(body.receiver)),
+    signed_in, to = await sessions.of_request(request), body.receiver
+    receiver = Receiver(to.name, to.mobile, to.province, to.city, to.district, to.address)
+    placed = await placing.awaited(
+        account=signed_in.account, phone=signed_in.phone, hold_id=body.hold, key=key,
+        request=placing.OrderRequest(body.name, body.id_number, receiver, body.payment),
     )  # fmt: skip
-    placed = orders.place(account=account.id, phone=account.phone, hold_id=body.hold, key=key, request=wish)
-    with reading() as session:
-        return _order(session, placed)
+    if placed.known is None:
+        return _new(placed.written, placed.timeline)
+    return await run_in_threadpool(_as_it_is, placed.known)
 
 
 @endpoint("GET", "/orders", answer=OrdersOut, auth="shopper", facts=(Unauthorized,), summary="Your orders")
@@ -243,6 +245,21 @@ def who(request: Request) -> Account:
 
 def _mine(session: Session, request: Request) -> Order:
     return orders.find(session, request.path_params["order"], account=who(request).id)
+
+
+def _new(row: dict[str, Any], timeline: list[dict[str, Any]]) -> OrderOut:
+    """An order that was written just now: it has no contract and no parcel yet."""
+    return OrderOut(
+        order=row["id"], state=row["state"], number=row["number"], drop=row["drop_id"], offer=row["offer_id"],
+        payment=row["payment"], due_now_fen=row["due_now_fen"], pay_by=row["pay_by"], name=row["name_masked"],
+        contract="none", contract_sha256="", price=row["price"], parcel=None,
+        timeline=[EventOut(e["at"], e["to_state"], e["note"]) for e in timeline], created_at=row["created_at"],
+    )  # fmt: skip
+
+
+def _as_it_is(order: Order) -> OrderOut:
+    with reading() as session:
+        return _order(session, order)
 
 
 def _order(session: Session, o: Order) -> OrderOut:

@@ -63,7 +63,7 @@ def shopper_session(account: str) -> tuple[str, str]:
     identity = accounts.Identity(f"{account}-{at.timestamp()}", account, "", at + accounts.LIFETIME)
     with writing() as session:
         session.add(ShopperSession(id=identity.session, account=account, created_at=at, seen_at=at))
-    return accounts._token(identity), accounts.csrf_token(identity)
+    return accounts.sealed(identity), accounts.csrf_token(identity)
 
 
 def settle(shop: Shop) -> World:
