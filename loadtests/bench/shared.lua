@@ -1,0 +1,82 @@
+-- What both wrk scripts need: the time, the threads, and an early end once every answer is there.
+
+local ffi = require("ffi")
+ffi.cdef([[
+  typedef struct { long s; long ns; } haoka_time;
+  int clock_gettime(int, haoka_time *);
+  int getpid(void);
+  int kill(int, int);
+]])
+local moment = ffi.new("haoka_time")
+local over = ffi.new("uint8_t[4096]")
+local shared = { threads = {} }
+
+-- Microseconds of a clock that only goes forward.
+function shared.now()
+  ffi.C.clock_gettime(1, moment)
+  return tonumber(moment.s) * 1e6 + tonumber(moment.ns) / 1e3
+end
+
+-- Call it in setup(): the thread learns its turn, and takes its port of the environment's PORTS.
+function shared.add(thread)
+  local threads, ports = shared.threads, {}
+  threads[#threads + 1] = thread
+  thread:set("turn", #threads)
+  thread:set("over_at", tonumber(ffi.cast("uintptr_t", over)))
+  for port in string.gmatch(os.getenv("PORTS") or "", "%d+") do
+    ports[#ports + 1] = port
+  end
+  if #ports > 0 then
+    thread.addr = wrk.lookup(wrk.host, ports[(#threads - 1) % #ports + 1])[1]
+  end
+end
+
+-- This thread has all its answers; when all have, wrk ends now (as by Ctrl-C) instead of at the end of its time.
+function shared.finish(turn, threads, over_at)
+  local flags = ffi.cast("uint8_t *", over_at)
+  flags[turn - 1] = 1
+  for other = 0, threads - 1 do
+    if flags[other] == 0 then
+      return
+    end
+  end
+  ffi.C.kill(ffi.C.getpid(), 2)
+end
+
+-- The lines of a file from one on (0 is the first), so many, each for one of the threads by turns.
+function shared.lines(file, first, count, turn, threads)
+  local found, nth = {}, 0
+  for line in io.lines(file) do
+    if nth >= first + count then
+      break
+    elseif nth >= first and nth % threads == turn % threads then
+      found[#found + 1] = line
+    end
+    nth = nth + 1
+  end
+  return found
+end
+
+-- All threads' answers as JSON, and how long the longest was at it, in seconds.
+function shared.told(summary)
+  local total, told, longest = {}, {}, 0
+  for _, thread in ipairs(shared.threads) do
+    for what, count in pairs(thread:get("counts")) do
+      total[what] = (total[what] or 0) + count
+    end
+    longest = math.max(longest, thread:get("ended"))
+  end
+  for what, count in pairs(total) do
+    told[#told + 1] = string.format('"%s": %d', what, count)
+  end
+  local errors = summary.errors
+  return string.format('"answers": {%s}, "seconds": %.4f, "errors": %d', table.concat(told, ", "), longest / 1e6,
+    errors.connect + errors.read + errors.write + errors.timeout)
+end
+
+-- The status, a refusal's with its code.
+function shared.named(status, body)
+  return status >= 400 and status .. " " .. (string.match(body, '"code": *"([a-z_]+)"') or "") or tostring(status)
+end
+
+return shared
