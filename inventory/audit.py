@@ -91,7 +91,7 @@ def _compare(drop: Drop, epochs: Sequence[str | None], lots: Sequence[Lot], say:
     if drop.epoch is None or (drop.state == "settled" and not any(epochs)):
         return
     if drop.state != "settled" and any(epoch != drop.epoch for epoch in epochs):
-        yield Difference("Redis has lost this drop: rebuild it")
+        yield Difference("Redis has lost this drop: rebuild it", "lost")
     for lot in lots:
         if lot.present:
             yield from lot_audit.compare(lot, limits=drop.lots == 1)

@@ -53,19 +53,21 @@ def _look(lots: Sequence[Lot]) -> Iterator[Difference]:
             moving |= {hold for hold, _ in client.hscan_iter(_key(lot, "ended"), count=2_000)}
     for lot in lots:
         lot_audit.catch_up(lot)
-    expected: set[str] = set()
+    expected: dict[str, int] = {}  # place -> lot of its number
     holding: dict[str, str] = {}
     for lot in lots:
         for one in lot.replay.standing():
-            expected.add(f"{one.hold}\ta:{one.account}")
+            expected[f"{one.hold}\ta:{one.account}"] = lot.number
             if one.person:
-                expected.add(f"{one.hold}\tp:{one.person}")
+                expected[f"{one.hold}\tp:{one.person}"] = lot.number
         holding |= lot.replay.live()
-    for place in sorted(expected.symmetric_difference(had)):
+    for place in sorted(expected.keys() ^ had.keys()):
         hold, _, who = place.partition("\t")
         if place in expected:
             home = verbs.lot_of(drop_id, who[2:])
-            yield Difference(f"hold {hold}: it has no place of {who}", "place", place, home, "", None)
+            yield Difference(
+                f"hold {hold}: it has no place of {who}", "place", place, home, str(expected[place]), None
+            )
         elif hold not in moving:
             text = f"place of {who}: nobody has it, hold {hold} is over"
             yield Difference(text, "place", place, had[place], None, "")
@@ -104,7 +106,7 @@ def totals(drop: Drop) -> Iterator[Difference]:
 
 def _total(drop: Drop, rounds: Sequence[str], lot: int, names: list[str]) -> Iterator[Difference]:
     with asking() as client, client.pipeline(transaction=True) as pipe:
-        pipe.hget(verbs.key(drop.id, "tally", lot), "mends")
+        pipe.hget(verbs.key(drop.id, "total", lot), "mends")
         for key in (verbs.key(drop.id, "total", lot), *(verbs.key(one, "used", lot) for one in rounds)):
             pipe.hmget(key, names)
         mends, *columns = cast(tuple[str | None, list[str | None]], tuple(pipe.execute()))

@@ -41,6 +41,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "give_back": (*_MOVE, *_LIMITS, "ended", "orders", "unpaid", "journal"),
     "expire": (*_MOVE, "holds", "due", "live", *_LIMITS, "ended", "journal"),
     "trim": ("epoch", "journal", "trimmed"),
+    "mend": (
+        *("epoch", "tally", "free", "owner", "holds", "due", "live"),
+        *(*_LIMITS, "orders", "unpaid", "places", "journal"),
+    ),
     "place": ("epoch", "rules", "live", *_LIMITS, "places", "unsure", "loading"),
     "unplace": ("epoch", "live", *_LIMITS, "places", "unsure"),
     "void": ("epoch", "holds", "orders"),

@@ -11,6 +11,7 @@ from runtime.facts import Fact, Invalid
 from runtime.settings import SettingsError
 from storefront.cli_bench import bench
 from storefront.cli_drops import drop
+from storefront.cli_stock import audit, rebuild
 
 
 class _Haoka(click.Group):
@@ -34,6 +35,8 @@ def main() -> None:
 
 
 main.add_command(drop)
+main.add_command(audit)
+main.add_command(rebuild)
 main.add_command(bench)
 
 
@@ -137,34 +140,6 @@ def import_numbers(file: Path, all_or_nothing: bool, as_json: bool) -> None:
             f"{report.rows:,} rows: {report.loaded:,} loaded, {report.known:,} known already, {len(report.bad):,} bad"
         )
     sys.exit(1 if report.bad else 0)
-
-
-@main.command()
-@click.argument("drop_id")
-def audit(drop_id: str) -> None:
-    """Prove loaded = free + held + ordered + paid + withdrawn from journal, Redis and SQL. Exit code 1 if not."""
-    from checkout import audit as auditing
-
-    report = auditing.audit(drop_id)
-    for line in report.lines:
-        click.echo(line)
-    for difference in report.differences:
-        click.echo(f"DIFFERENCE {difference}")
-    click.echo(f"{drop_id}: {len(report.differences)} differences")
-    sys.exit(0 if report.clean else 1)
-
-
-@main.command()
-@click.argument("drop_id")
-def rebuild(drop_id: str) -> None:
-    """Load a drop again whose Redis lost its data: live orders keep their numbers. Refused over a live drop."""
-    from checkout import rebuilding
-
-    refused = rebuilding.rebuild(drop_id)
-    for order in refused:
-        click.echo(f"{order}: its number was not there to give")
-    click.echo(f"{drop_id} is loaded again; now run: haoka audit {drop_id}")
-    sys.exit(1 if refused else 0)
 
 
 @main.group()
