@@ -47,8 +47,8 @@ def test_every_queue_is_described_and_has_a_worker() -> None:
 
 def test_every_redis_key_is_described() -> None:
     text = _read("docs/redis.md")
-    rows = [line for line in text.splitlines() if line.startswith("| `{drop}")]
-    described = {row.split("`")[1].removeprefix("{drop}:") for row in rows}
+    rows = [line for line in text.splitlines() if line.startswith("| `{tag}")]
+    described = {row.split("`")[1].removeprefix("{tag}:").removeprefix("DROP:") for row in rows}
     assert described == set(ALL_KEYS)
 
 
