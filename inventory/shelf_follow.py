@@ -55,6 +55,8 @@ def changes(entries: Sequence[Entry]) -> dict[str, bool]:
                 free.update(dict.fromkeys([line.partition("\t")[0] for line in rows.split("\n")], False))
         elif verb in _FREES or (verb == "give_back" and entry["to"] == "free"):
             free[entry["number"]] = True
+        elif verb == "mend" and "to" in entry:
+            free[entry["about"]] = entry["to"] == "free"
         elif verb == "load" and "numbers" in entry:
             free.update(dict.fromkeys(entry["numbers"].split(","), True))
     return free

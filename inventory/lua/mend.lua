@@ -134,7 +134,11 @@ function mend.live()
     return true
   end
   local hold = stated(KEYS[5], to)
-  if hold.state ~= 'held' or hold.account ~= about then
+  if not hold.state then -- of a number in another lot: the account has its place here
+    if redis.call('HEXISTS', KEYS[12], to .. '\ta:' .. about) == 0 then
+      return false
+    end
+  elseif hold.state ~= 'held' or hold.account ~= about then
     return false
   end
   redis.call('HSET', KEYS[7], about, to)
@@ -208,5 +212,10 @@ end
 if not mend[what]() then
   return {'moved'}
 end
-redis.call('XADD', KEYS[13], '*', 'verb', 'mend', 'what', what, 'about', about)
+local entry = {'verb', 'mend', 'what', what, 'about', about}
+if what == 'owner' or what == 'free' then -- for those who follow which numbers are free
+  entry[#entry + 1] = 'to'
+  entry[#entry + 1] = redis.call('HEXISTS', KEYS[4], about) == 1 and 'owned' or 'free'
+end
+redis.call('XADD', KEYS[13], '*', unpack(entry))
 return {'mended'}

@@ -58,7 +58,7 @@ def sale(shop: Shop, redis: Redis) -> Sale:
     hold = shop.hold("zhao")
     holds.release(shop.hold("zhou").id, "zhou")
     taken = {paid.number, ordered.number, hold.number}
-    free = sorted(set(redis.smembers(verbs.key(DROP, "free"))) - taken)[0]
+    free = str(sorted(set(redis.smembers(verbs.key(DROP, "free"))) - taken)[0])
     assert shop.clean()
     return Sale(shop, redis, shop.order(paid.id), shop.order(ordered.id), hold, free)
 
