@@ -1,10 +1,13 @@
 """Reading a drop for the shelf: its numbers from SQL, what is free of them from Redis."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import String, select
+from sqlalchemy import cast as cast_to
+from sqlalchemy.orm import Session
 
 from inventory import journal, stacks, stock, verbs
 from inventory.models import Drop, Number
@@ -26,11 +29,13 @@ def stack_of(drop_id: str) -> stacks.Stack:
         return stacks.of_rows(_rows(session, drop_id) if drop.state in stock.LIVE else ())
 
 
-def _rows(session: Any, drop_id: str) -> Iterator[Sequence[Any]]:
-    query = select(
-        *(Number.number, Number.city, Number.pattern, Number.grade, Number.prestore_fen),
-        *(Number.min_spend_fen, Number.term_months, Number.tags),
-    ).where(Number.drop_id == drop_id)
+def _rows(session: Session, drop_id: str) -> Iterator[Sequence[Any]]:
+    facts = (
+        *(Number.city, Number.pattern, cast_to(Number.grade, String), cast_to(Number.prestore_fen, String)),
+        *(cast_to(Number.min_spend_fen, String), cast_to(Number.term_months, String), Number.tags),
+    )
+    text = reduce(lambda so_far, fact: so_far + "|" + fact, facts)  # as stacks_build.facts_text
+    query = select(Number.number, text).where(Number.drop_id == drop_id)
     yield from session.execute(query, execution_options={"yield_per": _ROWS}).partitions()
 
 

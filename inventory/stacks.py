@@ -7,7 +7,6 @@ can be (stacks_find.py)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -116,8 +115,8 @@ class Stack:
         return sum(one.nbytes for one in arrays if isinstance(one, np.ndarray))
 
 
-def of_rows(chunks: Iterable[Sequence[Sequence[Any]]]) -> Stack:
-    """A stack of rows in any order: number, city, pattern, grade, prestore, min spend, term, tags by comma."""
+def of_rows(chunks: Iterable[Sequence[tuple[str, str]]]) -> Stack:
+    """A stack of numbers in any order, each with its facts as text (stacks_build.facts_text)."""
     return Stack(stacks_build.gather(chunks))
 
 

@@ -1,6 +1,7 @@
 """Finding rows of a stack: the first that fit in an order, couples of one tail, the ones most like a number."""
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from inventory import patterns, stacks_order
 from inventory.stacks_build import DIGITS, TAIL, Words
 from inventory.stacks_order import Order, Rows
-from inventory.stacks_wish import Plan, Some, Wish, must, plan_of
+from inventory.stacks_wish import Plan, Some, Way, Wish, must, plan_of
 
 if TYPE_CHECKING:
     from inventory.stacks import Stack
@@ -22,21 +23,21 @@ _CLOSELY = 256  # rows compared closely in a search for similar ones
 
 def first(stack: "Stack", plan: Plan, count: int, order: Order) -> Rows:
     """The first `count` free rows that fit in that order, or all there are."""
-    at = _where(stack, plan) if stack.large else None
-    if stack.large and (at is None or len(at) > _FEW):
+    if not stack.large:
+        return _drawn(_fitting(stack, plan, None) if plan.asks else stack.free, count, order)
+    parts = _parts(stack, plan)
+    if sum(len(at) for _, at in parts or ()) > _FEW or parts is None:
         # What many rows have, some of the first few thousand have.
         for tried in _TRIED:
             rows = order.rows(0, tried, stack.words * 64)
             hits = rows[_bits_at(_fitting(stack, plan, rows >> 6), None, rows)]
             if len(hits) >= count:
                 return hits[:count]
-    if plan.anything:
-        return _drawn(stack.free, count, order)
-    found = _fitting(stack, plan, at)
-    if at is not None:
-        spread = stack.none_free()
-        spread[at] = found
-        found = spread
+    if parts is None:
+        return _drawn(_fitting(stack, plan, None) if plan.asks else stack.free, count, order)
+    found = stack.none_free()
+    for part, at in parts:
+        found[at] |= _fitting(stack, part, at)
     return _drawn(found, count, order)
 
 
@@ -113,21 +114,23 @@ def _ranked(stack: "Stack", rows: Rows, number: str, pattern: str, seed: int) ->
     return ranked
 
 
-def _where(stack: "Stack", plan: Plan) -> Rows | None:
-    """The words in which rows can be that fit, when they are few; None: anywhere."""
-    known = [_words_of(stack, plan.heads)] if plan.heads is not None else []
+def _parts(stack: "Stack", plan: Plan) -> list[tuple[Plan, Rows]] | None:
+    """The plan in parts, each with the few words in which rows can be that fit it; None: anywhere."""
+    known: list[list[tuple[Plan, Rows]]] = []
+    if plan.heads is not None:
+        known.append([(plan, _words_of(stack, plan.heads))])
     if plan.tail is not None:
-        known.append(_words_of_tail(stack, plan.tail))
-    anywhere = sum(way.heads is None for way in plan.ways)
-    if plan.ways and anywhere == (plan.way_tail is not None):
-        parts = [_words_of(stack, way.heads) for way in plan.ways if way.heads is not None]
-        if plan.way_tail is not None:
-            parts.append(_words_of_tail(stack, plan.way_tail))
-        several = np.zeros(stack.words, dtype=np.bool_)
-        for part in parts:
-            several[part] = True
-        known.append(np.flatnonzero(several))
-    return min(known, key=len, default=None)
+        known.append([(plan, _words_of_tail(stack, plan.tail))])
+    if plan.ways and sum(way.heads is None for way in plan.ways) == (plan.way_tail is not None):
+        known.append([(replace(plan, ways=[way]), _words_of_way(stack, plan, way)) for way in plan.ways])
+    return min(known, key=lambda parts: sum(len(at) for _, at in parts), default=None)
+
+
+def _words_of_way(stack: "Stack", plan: Plan, way: Way) -> Rows:
+    if way.heads is not None:
+        return _words_of(stack, way.heads)
+    assert plan.way_tail is not None
+    return _words_of_tail(stack, plan.way_tail)
 
 
 def _words_of(stack: "Stack", heads: Some) -> Rows:

@@ -63,7 +63,7 @@ class Way:
 class Plan:
     """A row fits when its group is one of `heads`, it has all of `bits`, and one of `ways` holds if there are any.
 
-    `tails`: where the row must end so, its last four digits; of each way too that is nothing but an end."""
+    `tail`: the last four digits where they are known; `way_tail`: of the one way that is nothing but they."""
 
     heads: Some | None = None
     bits: list[Words] = field(default_factory=list)
@@ -72,8 +72,9 @@ class Plan:
     way_tail: int | None = None
 
     @property
-    def anything(self) -> bool:
-        return self.heads is None and not self.bits and not self.ways
+    def asks(self) -> bool:
+        """Does it ask for anything?"""
+        return self.heads is not None or bool(self.bits or self.ways)
 
 
 def birthday_ending(value: str) -> str | None:

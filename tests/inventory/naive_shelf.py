@@ -34,7 +34,7 @@ class Naive:
 
     def stack(self, head: int | None = None, large: bool | None = None) -> Stack:
         """The same as a stack; laid out otherwise where told."""
-        chunks = list(self.rows.values())
+        chunks = [(row[0], "|".join(map(str, row[1:]))) for row in self.rows.values()]
         random.Random(1).shuffle(chunks)
         made = of_rows([chunks[:100], chunks[100:]])
         if head is not None or large is not None:
