@@ -72,7 +72,8 @@ def _look(lots: Sequence[Lot]) -> Iterator[Difference]:
             text = f"place of {who}: nobody has it, hold {hold} is over"
             yield Difference(text, "place", place, had[place], None, "")
     for account in sorted(holding.keys() | live.keys()):
-        told, (found, home) = holding.get(account), live.get(account, (None, 0))
+        told = holding.get(account)
+        found, home = live.get(account, (None, verbs.lot_of(drop_id, account)))
         if told != found and (found is None or found not in moving):
             text = f"live hold of account {account}: {found or 'nothing'} in Redis, the journal says {told or 'none'}"
             yield Difference(text, "live", account, home, told, found)
