@@ -12,22 +12,28 @@ _WHOLE = {9: N_("A whole number from 1 to 9."), 100: N_("A whole number from 1 t
 
 
 def wished(asked: Mapping[str, str]) -> Asked:
-    """The filters among these fields; other fields are not looked at. Invalid names what cannot be used."""
+    """The filters among these fields; others are not looked at. Raises Invalid naming all that cannot be used."""
     wish: Asked = {}
+    errors: dict[str, str] = {}
     for name, value in asked.items():
         if not value:
             continue
-        match name:
-            case "city" | "pattern":
-                wish[name] = value
-            case "segment" | "contains" | "ending":
-                wish[name] = _digits(name, value)
-            case "grade":
-                wish["grade"] = whole(name, value, 9)
-            case "birthday":
-                wish["birthday"] = _birthday(value)
-            case "no4" | "love" | "lucky" | "couple":
-                wish[name] = value in _YES
+        try:
+            match name:
+                case "city" | "pattern":
+                    wish[name] = value
+                case "segment" | "contains" | "ending":
+                    wish[name] = _digits(name, value)
+                case "grade":
+                    wish["grade"] = whole(name, value, 9)
+                case "birthday":
+                    wish["birthday"] = _birthday(value)
+                case "no4" | "love" | "lucky" | "couple":
+                    wish[name] = value in _YES
+        except Invalid as wrong:
+            errors |= wrong.errors
+    if errors:
+        raise Invalid(**errors)
     return wish
 
 
