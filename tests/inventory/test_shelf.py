@@ -15,7 +15,7 @@ from runtime import clock
 from runtime.db import writing
 from runtime.facts import NotFound
 from tests.inventory.naive_shelf import made_up
-from tests.inventory.small_drop import OPS, Make, add_numbers, held, lapse, ordinary
+from tests.inventory.small_drop import OPS, Make, add_numbers, held, in_own_loop, lapse, ordinary
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +157,20 @@ def test_the_thread_follows_by_itself(make: Make, lots: int) -> None:
     holds.release(one.id, "li")
     holds.release(other.id, "wang")
     until_shown("d1", numbers)
+
+
+def test_on_an_event_loop_a_drop_not_read_yet_has_no_similar_ones_and_is_read(make: Make) -> None:
+    numbers = make("d1", 30)
+    shelf.start()
+
+    async def like() -> tuple[list[str], list[str]]:
+        shelf._shelves.clear()
+        at_once = shelf.similar("d1", numbers[0])
+        await shelf.ready("d1")
+        return [n.number for n in at_once], [n.number for n in shelf.similar("d1", numbers[0], 100)]
+
+    at_once, later = in_own_loop(like())
+    assert (at_once, sorted(later)) == ([], numbers[1:])
 
 
 def test_every_lot_is_followed_from_its_own_place(make: Make) -> None:

@@ -4,11 +4,12 @@ import time
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inventory import patterns, stacks, stacks_demo
+from inventory import patterns, shelf_follow, stacks, stacks_demo
 from inventory.stacks import Stack, Wish
 from inventory.stacks_wish import birthday_ending
 from tests.inventory.naive_shelf import Naive, made_up
@@ -184,6 +185,25 @@ def test_every_query_of_a_million_is_fast(million: Stack) -> None:
             stacks_demo.query(million, asked, f"{shopper}")
             took.append(time.thread_time() - start)
         assert min(took) < 0.05, asked
+
+
+def test_five_thousand_decisions_cost_a_follower_little(million: Stack) -> None:
+    """A second of a drop's fastest, in batches of fifty: some 10 ms of this thread's time on an idle core."""
+    numbers = [str(number) for number in million.rows().numbers[::199][:5_000].tolist()]
+    lines = [f"{number}\thld_round-1_{i:026}\tsku\tacc_{i:026}\t" for i, number in enumerate(numbers)]
+    entries = [
+        (f"1-{i}", {"verb": "hold", "rows": "\n".join(lines[i : i + 50])}) for i in range(0, len(lines), 50)
+    ]
+    free = million.free.copy()
+    start = time.thread_time()
+    changed = shelf_follow.changes(entries)
+    assert million.mark([number for number, is_free in changed.items() if not is_free], False) == 0
+    took = time.thread_time() - start
+    left = sum(int(np.bitwise_count(words).sum()) for words in (million.free, free ^ million.free))
+    assert (len(changed), left) == (5_000, 1_000_000)
+    million.mark(changed, True)
+    assert (million.free == free).all()
+    assert took < 0.2
 
 
 def test_a_hundred_free_of_a_million_are_found() -> None:
