@@ -17,7 +17,7 @@ from inventory.stacks_order import seed_of as seed_of
 from inventory.stacks_wish import Wish as Wish
 from inventory.stacks_wish import plan_of
 
-_LARGE = 16_384  # words from which on it pays to look at a part only
+_LARGE = 8_192  # words from which on it pays to look at a part only
 
 
 class ShelfNumber(msgspec.Struct, frozen=True):
