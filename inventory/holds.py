@@ -3,9 +3,10 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
+
+import msgspec
 
 from inventory import coalesce, lots, shelf, verbs
 from inventory.claims import Claimed as Claimed
@@ -34,8 +35,7 @@ _LIKE_ROUNDS = 3  # how often similar numbers are looked up again when others we
 _NEAR = 12  # similar numbers that go along with a wish
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """A number kept for an account until `expires_at` (UTC). State: held | ordered | released | expired."""
 
     id: str

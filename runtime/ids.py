@@ -9,11 +9,14 @@ from runtime.settings import settings
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_LETTERS = (_ALPHABET * 8).encode()  # any byte to a letter, each as likely
 
 
 def new_id(prefix: str) -> str:
     """A new id; ids made later sort later (48 bits of milliseconds, 80 random bits)."""
-    return f"{prefix}_{_spell(clock.now_ms() << 80 | secrets.randbits(80))}"
+    at = clock.now_ms()
+    time = "".join([_PAIRS[at >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
+    return f"{prefix}_{time}{secrets.token_bytes(16).translate(_LETTERS).decode()}"
 
 
 def derived_id(prefix: str, *parts: str) -> str:

@@ -131,7 +131,9 @@ async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: st
     number = wish.number or wish.like
     if not number:
         raise Invalid(number=N_("Name the number to hold."))
-    sku = await offer_book.sku_of(drop, wish.offer)
+    sku = offer_book.known_sku(drop, wish.offer)
+    if sku is None:
+        sku = await offer_book.sku_of(drop, wish.offer)
     try:
         held = await holds.hold(
             drop, token=holds.new_token(drop, identity.account, key), account=identity.account,

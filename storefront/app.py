@@ -55,10 +55,9 @@ _INTRO = "Errors are application/problem+json with a stable `code`. Times are UT
 
 def create(*, hot: bool = True) -> Starlette:
     """The shop's ASGI app. Without `hot` the hot routes go the way of all others, to the same answers."""
-    return Starlette(
+    app = Starlette(
         routes=table(),
         middleware=[
-            *([Middleware(Entrance)] if hot else []),
             Middleware(metrics.Meter),
             Middleware(Guard),
             Middleware(RequestBodyLimitMiddleware, max_body_size=api.MAX_BODY),
@@ -70,6 +69,9 @@ def create(*, hot: bool = True) -> Starlette:
         },
         lifespan=_lifespan,
     )
+    if hot:
+        app.middleware_stack = Entrance(app.build_middleware_stack())
+    return app
 
 
 def table() -> list[BaseRoute]:

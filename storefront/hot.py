@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,12 +20,13 @@ from storefront.api_shelf import NumbersOut, search_numbers
 
 Headers = dict[bytes, bytes]
 _DROPS = "/api/v1/drops/"
+_LARGE = len(str(api.MAX_BODY))  # a Content-Length as long as that may be too much
 _ENCODER = msgspec.json.Encoder()
 _JSON: tuple[security.Raw, ...] = ((b"content-type", b"application/json"),)
 
 
 class Entrance:
-    """Middleware outside all others: answers the hot routes, hands everything else on."""
+    """Around the app and all its middleware: answers the hot routes, hands everything else on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -35,7 +37,8 @@ class Entrance:
             return await self.app(scope, receive, send)
         drop, _, what = scope["path"][len(_DROPS) :].partition("/")
         route, headers = _ROUTES.get((scope["method"], what)), security.given(scope)
-        if not (route and drop) or security.refusal(scope, headers) or _is_large(headers):
+        large = len(headers.get(b"content-length", b"")) >= _LARGE
+        if route is None or not drop or large or security.refusal(scope, headers):
             return await self.app(scope, receive, send)
         endpoint, call = route
         body = b""
@@ -49,14 +52,16 @@ class Entrance:
             status, own, told = endpoint.status, _JSON, _ENCODER.encode(answer)
         except Fact as fact:
             status, own, told = problems.told(fact, _language(scope, headers))
+        except Exception as bug:
+            return await ServerErrorMiddleware(_raising(bug), problems.on_bug)(scope, receive, send)
         metrics.count(endpoint.name, status, time.perf_counter() - started)
         length = (b"content-length", b"%d" % len(told))
-        fixed = security.json_headers()
-        await send({"type": "http.response.start", "status": status, "headers": [*own, length, *fixed]})
+        sent = [*own, length, *security.json_headers()]
+        await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": told})
 
 
-async def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> HoldOut:
+def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable[HoldOut]:
     wish = api.decoded(body, HoldIn)
     proof = headers.get(b"authorization", b"")
     if proof[:7].lower() == b"bearer ":
@@ -66,12 +71,12 @@ async def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> HoldO
     if identity is None:
         raise Unauthorized
     key = headers.get(b"idempotency-key")
-    return await hold_for(identity, drop, wish, None if key is None else key.decode("latin-1"))
+    return hold_for(identity, drop, wish, None if key is None else key.decode("latin-1"))
 
 
-async def _search(scope: Scope, headers: Headers, drop: str, body: bytes) -> NumbersOut:
+def _search(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable[NumbersOut]:
     scope["path_params"] = {"drop": drop}
-    found: NumbersOut = await search_numbers.call(Request(scope))
+    found: Awaitable[NumbersOut] = search_numbers.call(Request(scope))
     return found
 
 
@@ -82,9 +87,11 @@ _ROUTES: dict[tuple[str, str], tuple[api.Endpoint, Call]] = {
 }
 
 
-def _is_large(headers: Headers) -> bool:
-    """Does it say that it may be more than MAX_BODY? Then the long way counts its bytes."""
-    return len(headers.get(b"content-length", b"")) >= len(str(api.MAX_BODY))
+def _raising(bug: Exception) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise bug
+
+    return app
 
 
 def _again(message: Message, receive: Receive) -> Receive:

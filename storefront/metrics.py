@@ -1,11 +1,14 @@
 """What /metrics tells: requests by route and status, drop figures from Redis, age of the oldest undone work."""
 
 import time
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import cache
+from dataclasses import dataclass, field
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
@@ -20,13 +23,7 @@ from runtime.facts import Unavailable
 from runtime.outbox import OutboxRow
 
 registry = CollectorRegistry()
-_requests = Counter(
-    "haoka_requests_total", "Requests by route and status", ["route", "status"], registry=registry
-)
-_seconds = Histogram(
-    "haoka_request_seconds", "Time to the start of the answer", ["route"], registry=registry,
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5),
-)  # fmt: skip
+_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5)  # seconds
 _LIVE = {"warming", "open", "paused", "sold_out"}
 
 
@@ -51,16 +48,44 @@ class Meter:
         await self.app(scope, receive, send_counted)
 
 
+@dataclass
+class _Answers:
+    """Of one route: how many of each status, how many within each bound (the last: above all), seconds in sum."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    within: list[int] = field(default_factory=lambda: [0] * (len(_BOUNDS) + 1))
+    seconds: float = 0.0
+
+
+_answers: defaultdict[str, _Answers] = defaultdict(_Answers)  # the event loop's: it alone writes
+
+
 def count(route: str, status: int, seconds: float) -> None:
     """An answer of a route begins, so long after its request came."""
-    answered, took = _meters(route, status)
-    answered.inc()
-    took.observe(seconds)
+    known = _answers[route]
+    known.statuses[status] += 1
+    known.within[bisect_left(_BOUNDS, seconds)] += 1
+    known.seconds += seconds
 
 
-@cache  # there are only so many routes and statuses
-def _meters(route: str, status: int) -> tuple[Counter, Histogram]:
-    return _requests.labels(route, str(status)), _seconds.labels(route)
+class _Requests(Collector):
+    """What count() noted. The library's own counters cost five times as much where every microsecond counts."""
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        requests = CounterMetricFamily(
+            "haoka_requests", "Requests by route and status", labels=["route", "status"]
+        )
+        seconds = HistogramMetricFamily(
+            "haoka_request_seconds", "Time to the start of the answer", labels=["route"]
+        )
+        for route, known in list(_answers.items()):
+            for status, number in list(known.statuses.items()):
+                requests.add_metric([route, str(status)], number)
+            bounds = [*map(str, map(float, _BOUNDS)), "+Inf"]
+            buckets = list(zip(bounds, accumulate(known.within), strict=True))
+            seconds.add_metric([route], buckets, sum_value=known.seconds)
+        yield requests
+        yield seconds
 
 
 class _Shop(Collector):
@@ -89,6 +114,7 @@ class _Shop(Collector):
         )
 
 
+registry.register(_Requests())
 registry.register(_Shop())
 
 

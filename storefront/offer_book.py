@@ -16,14 +16,22 @@ _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDict
 _PAUSE = 1.0  # seconds between two looks for an offer that is not there
 
 
+_NO_OFFERS: dict[str, str] = {}
+
+
+def known_sku(drop: str, offer: str) -> str | None:
+    """What sku_of() would give, where it was asked before. An offer, once in a drop, never changes."""
+    return _book.get(drop, _NO_OFFERS).get(offer)
+
+
 async def sku_of(drop: str, offer: str) -> str:
     """The handset sku of an offer of this drop, empty for a card; raises Invalid(offer).
 
-    An offer, once in a drop, never changes, so only an unknown one is looked up, by one request for all that wait."""
-    if offer not in _book.get(drop, {}):
+    Only an unknown one is looked up, by one request for all that wait."""
+    if known_sku(drop, offer) is None:
         loop = asyncio.get_running_loop()
         async with _locks.setdefault(loop, asyncio.Lock()):
-            known = offer in _book.get(drop, {})
+            known = known_sku(drop, offer) is not None
             if not known and time.monotonic() - _read_at.get(drop, -_PAUSE) >= _PAUSE:
                 found = await run_in_threadpool(_read, drop)
                 if found:  # names of no drop at all would fill the memory

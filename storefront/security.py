@@ -18,9 +18,11 @@ _COOKIELESS = ("/stripe/webhook", "/partner/")
 _FIXED: tuple[Raw, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_DOCUMENT: tuple[Raw, ...] = (  # JSON opens no window, sends nobody on and has no camera
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(self)"),
 )
 _HTTPS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
@@ -59,12 +61,11 @@ def given(scope: Scope) -> dict[bytes, bytes]:
 
 def refusal(scope: Scope, headers: dict[bytes, bytes]) -> PlainTextResponse | None:
     """Why a request is turned away before anybody looks at it, or None. `headers` as given() has them."""
-    host = headers.get(b"host", b"").decode("latin-1")
-    own = settings()
+    own, host = settings(), headers.get(b"host", b"")
     if not _known_host(host, own.public_url, own.allowed_hosts):
         return PlainTextResponse("This address is not known here.", 400)
-    path: str = scope["path"]
-    if "\0" in path or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+    path, query = scope["path"], scope["query_string"]
+    if "\0" in path or (query and (b"%00" in query or b"\0" in query)):
         return PlainTextResponse("This address holds a NUL, which no text of ours has.", 400)
     if scope["method"] in _SAFE or path.startswith(_COOKIELESS):
         return None
@@ -76,12 +77,13 @@ def refusal(scope: Scope, headers: dict[bytes, bytes]) -> PlainTextResponse | No
     else:
         # An old browser, or no browser: then nothing carries somebody's cookies here without an Origin.
         origin = headers.get(b"origin")
-        allowed = origin is None or origin.decode("latin-1").partition("://")[2] == host
+        allowed = origin is None or origin.partition(b"://")[2] == host
     return None if allowed else PlainTextResponse("This form was sent from another site.", 403)
 
 
 @lru_cache(maxsize=256)
-def _known_host(host: str, public_url: str, allowed_hosts: str) -> bool:
+def _known_host(raw: bytes, public_url: str, allowed_hosts: str) -> bool:
+    host = raw.decode("latin-1")
     if not host:
         return False
     own = urlsplit(public_url).netloc
@@ -110,7 +112,7 @@ def _dressed(headers: list[Raw], path: str, nonce: str) -> list[Raw]:
     if kind.startswith(_JSON):
         ours = json_headers()
     else:
-        ours = (*_FIXED, (_POLICY, policy(path, nonce).encode()))
+        ours = (*_FIXED, *_DOCUMENT, (_POLICY, policy(path, nonce).encode()))
         ours += (_HTTPS,) if settings().secure else ()
         ours += (_NOT_KEPT,) if kind.startswith(b"text/html") else ()
     if _POLICY in own:
