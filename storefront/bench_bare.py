@@ -1,9 +1,15 @@
-"""What the bench compares with: a Starlette app that does nothing, on the same server with the same switches."""
+"""What the bench compares with: Starlette apps that do nothing, and the shop's own, for any server to load."""
+
+import asyncio
+from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
+
+_listening: set[asyncio.Queue[str]] = set()
 
 
 async def hello(request: Request) -> Response:
@@ -17,4 +23,40 @@ async def read(request: Request) -> Response:
     return JSONResponse({"number": asked["number"], "offer": asked["offer"]}, 201)
 
 
-app = Starlette(routes=[Route("/", hello), Route("/read", read, methods=["POST"])])
+async def events(request: Request) -> Response:
+    """An event stream that says hello, then what is pushed, and ends when the client goes."""
+    return StreamingResponse(_events(), media_type="text/event-stream")
+
+
+async def push(request: Request) -> Response:
+    """One event for every open stream."""
+    for queue in _listening:
+        queue.put_nowait("free 99999")
+    return PlainTextResponse(str(len(_listening)))
+
+
+async def _events() -> AsyncIterator[str]:
+    queue = asyncio.Queue[str]()
+    _listening.add(queue)
+    try:
+        yield "data: hello\n\n"
+        while True:
+            yield f"data: {await queue.get()}\n\n"
+    finally:
+        _listening.discard(queue)
+
+
+def shop() -> ASGIApp:
+    """The shop's own app with what every process of ours does first."""
+    from storefront import app, processes
+
+    processes.prepare()
+    return app.create()
+
+
+app = Starlette(
+    routes=[
+        Route("/", hello), Route("/read", read, methods=["POST"]), Route("/events", events),
+        Route("/push", push, methods=["POST"]),
+    ]
+)  # fmt: skip

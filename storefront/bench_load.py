@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,24 @@ def wrk(
 def python(cores: Cores, script: str, *args: str) -> dict[str, Any]:
     """Run a Python client of ours; gives the JSON it printed last. Raises BenchError."""
     return _json([sys.executable, str(CLIENTS / script), *args], cores, {})
+
+
+@contextmanager
+def started(cores: Cores, script: str, *args: str) -> Iterator[Iterator[dict[str, Any]]]:
+    """A Python client of ours that goes on meanwhile; gives the lines of JSON it prints. Killed at the end."""
+    command = pinned(cores.load, [sys.executable, str(CLIENTS / script), *args])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        try:
+            yield _printed(client)
+        finally:
+            client.kill()
+
+
+def _printed(client: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
+    assert client.stdout
+    for line in client.stdout:
+        yield json.loads(line)
+    raise BenchError(f"a load client ended with {client.wait()}")
 
 
 def _json(command: list[str], cores: Cores, more: dict[str, str]) -> dict[str, Any]:

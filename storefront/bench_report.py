@@ -1,6 +1,7 @@
 """The result of a bench as a table of ratios."""
 
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
 
@@ -42,3 +43,48 @@ def table(found: dict[str, Any]) -> Iterator[str]:
 def _line(what: str, told: dict[str, Any], ratio: str) -> str:
     times = f"{told['p50_ms']:.1f} | {told['p99_ms']:.1f} | {told['cpu_us']:.0f}"
     return f"| {what} | {told['per_second']:,.0f} | {ratio} | {times} |"
+
+
+def servers(found: dict[str, Any]) -> Iterator[str]:
+    """uvicorn beside granian as a Markdown table."""
+    names = list(found["speed"])
+    columns = [
+        _server({check: found[check][name] for check in found if check != "machine"}) for name in names
+    ]
+    yield f"| | {' | '.join(names)} |"
+    yield "|---|--:|--:|"
+    for row in zip(*columns, strict=True):
+        yield f"| {row[0][0]} | {' | '.join(value for _, value in row)} |"
+
+
+def _server(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was found of one server, by what it is."""
+    streams, kill, count = found["streams"], found["kill"], f"{found['streams']['streams']:,}"
+    speed = [
+        row
+        for kind, what in (("bare", "bare requests"), ("hold", "holds accepted"))
+        for row in (
+            (f"{what} a second", f"{found['speed'][kind]['per_second']:,.0f}"),
+            (f"{what}: p99, ms", f"{found['speed'][kind]['p99_ms']:.1f}"),
+            (f"{what}: server's CPU for one, us", f"{found['speed'][kind]['cpu_us']:.0f}"),
+        )
+    ]
+    return [
+        *speed,
+        (f"memory of an open event stream, of {count}, KB", f"{streams['bytes_a_stream'] / 1000:.1f}"),
+        (f"a push to {count} streams, ms until the last has it", f"{median(streams['push_all_ms']):.0f}"),
+        ("SIGTERM with them open: ended after s", _end(streams["sigterm"])),
+        ("streams cut in the middle of an event", str(streams["closed"]["torn"])),
+        ("SIGTERM, idle: ended after s", _end(found["stop_idle"]["SIGTERM"])),
+        ("SIGINT, idle: ended after s", _end(found["stop_idle"]["SIGINT"])),
+        ("SIGTERM while buyers buy: ended after s", _end(found["stop_under_load"]["sigterm"])),
+        ("holds made then of which the buyer was not told", str(found["stop_under_load"]["untold"])),
+        ("kill -9 of the process that serves", kill["after_killing_the_worker"]),
+        ("its port answers by itself afterwards", "yes" if kill["answers_again"] else "no"),
+        ("kill -9 of its parent", kill["after_killing_the_parent"]),
+        ("start until it answers, s", f"{kill['start_seconds']:.1f}"),
+    ]
+
+
+def _end(told: dict[str, Any]) -> str:
+    return "never, killed" if told["code"] is None else f"{told['seconds']:.1f}, code {told['code']}"

@@ -6,7 +6,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from runtime import db, outbox, redis, redis_server, supervisor
 from runtime.settings import give, settings
-from storefront import migrating, processes
+from storefront import bench_proc, migrating, processes
 
 Say = Callable[[str], None]
 _SERVER = (
@@ -67,24 +67,21 @@ class BenchShop:
         return "\n".join(log for log in logs if log)
 
     def cpu(self, kind: str) -> float:
-        """CPU seconds that the processes of a kind (web, bare, clock, redis) have used; 0 where /proc is not."""
-        used = 0
-        for child in self.running.children:
-            stat = Path(f"/proc/{child.running.pid}/stat") if child.running else None
-            if stat and child.name.startswith(kind) and stat.exists():
-                fields = stat.read_text().rpartition(")")[2].split()
-                used += int(fields[11]) + int(fields[12])  # user and system, in ticks
-        return used / os.sysconf("SC_CLK_TCK")
+        """CPU seconds that the processes of a kind (web, bare, clock, redis) have used."""
+        mine = [one.running for one in self.running.children if one.name.startswith(kind)]
+        return bench_proc.cpu_seconds(one.pid for one in mine if one)
 
     @property
     def home(self) -> Path:
         return settings().home
 
-    def until_shown(self, drop_id: str, seconds: float = 300) -> None:
-        """Wait until every web process has the drop on its shelf; raises BenchError."""
+    def until_shown(self, drop_id: str, ports: Sequence[int] = (), seconds: float = 300) -> None:
+        """Wait until every web process, or what listens at the ports, shows the drop; raises BenchError."""
         until = time.monotonic() + seconds
-        for port in self.ports:
-            while time.monotonic() < until and not _shows(port, drop_id):
+        for port in ports or self.ports:
+            while not _shows(port, drop_id):
+                if time.monotonic() > until:
+                    raise BenchError(f"the shelf of port {port} does not show {drop_id} in {seconds:.0f} s")
                 self.check()
                 time.sleep(0.2)
 
@@ -126,6 +123,11 @@ def open_shop(database: str, web: int, say: Say) -> Iterator[BenchShop]:
 def pinned(cores: str, command: list[str]) -> list[str]:
     """The command, kept on those cores where the system can do that."""
     return ["taskset", "--cpu-list", cores, *command] if shutil.which("taskset") else command
+
+
+def python(module: str, *args: str) -> list[str]:
+    """The command line of a module of this Python."""
+    return [sys.executable, "-m", module, *args]
 
 
 def free_port() -> int:

@@ -70,6 +70,24 @@ def sell_out(
     click.echo(bench_sellout.closing_line(found))
 
 
+@bench.command()
+@click.option(
+    "--streams", type=click.IntRange(1), default=1_000, show_default=True, help="Open event streams."
+)
+@_json_file
+@click.pass_context
+def servers(ctx: click.Context, /, streams: int, json_file: Path | None) -> None:
+    """Compare uvicorn and granian: speed, event streams, stopping, dying."""
+    from storefront import bench as benching
+    from storefront import bench_report, bench_servers
+
+    given = {"database": _of_bench(ctx, "database"), "rounds": 3}
+    plan = Plan(**given | (benching.QUICK if _of_bench(ctx, "quick") else {}))
+    found = _run(lambda say: bench_servers.run(plan, streams, say), json_file)
+    for line in bench_report.servers(found):
+        click.echo(line)
+
+
 def _of_bench(ctx: click.Context, name: str) -> Any:
     """An option that was given to `haoka bench` itself."""
     assert ctx.parent
