@@ -1,5 +1,6 @@
 """Jobs: RQ as a wake-up. The only function a worker will ever run is draining one of our queues."""
 
+from contextlib import closing
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -8,11 +9,22 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from runtime import outbox
+from runtime.breaker import Breaker, Refused
+from runtime.facts import Unavailable
 from runtime.log import log
 from runtime.redis import queue as queue_redis
+from runtime.redis_trouble import telling
 
 DRAIN = "runtime.jobs.drain"
 _connection: list[Any] = []
+
+
+def _ask() -> None:
+    with closing(queue_redis()) as fresh:
+        fresh.ping()
+
+
+_breaker = Breaker("the queues", _ask)
 
 
 class OnlyDrain(Job):
@@ -30,13 +42,20 @@ def drain(queue: str) -> int:
 
 
 def wake(queue: str) -> None:
-    """Tell a worker that a queue has work. Never raises: the sweeper wakes again within a second or so."""
+    """Tell a worker that a queue has work. Never raises: the sweeper wakes again within a second or so.
+
+    A Redis that hangs holds up a commit or two for a second each, then nobody waits for it until it is well."""
     try:
-        rq = _queue(queue)
-        if len(rq) < 2:  # one that runs may miss this row, the next one will not; more would say nothing new
-            rq.enqueue_call(DRAIN, args=(queue,), timeout=600, result_ttl=0, failure_ttl=3600)
-    except RedisError as trouble:
-        log.warning("jobs.wake_failed", queue=queue, error=str(trouble))
+        with telling(_breaker):
+            rq = _queue(queue)
+            if (
+                len(rq) < 2
+            ):  # one that runs may miss this row, the next one will not; more would say nothing new
+                rq.enqueue_call(DRAIN, args=(queue,), timeout=600, result_ttl=0, failure_ttl=3600)
+    except Refused:
+        return
+    except (RedisError, Unavailable) as trouble:
+        log.warning("jobs.wake_failed", queue=queue, error=str(trouble.__cause__ or trouble))
 
 
 def sweep() -> None:

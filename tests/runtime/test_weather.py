@@ -11,6 +11,7 @@ from redis import Redis
 from sqlalchemy import text
 
 from runtime import clock, jobs, outbox, ticker
+from runtime.breaker import Breaker
 from runtime.db import reading, writing
 from runtime.facts import Unavailable
 from runtime.redis import Verb
@@ -112,12 +113,20 @@ def test_a_queue_that_hangs_holds_up_a_commit_for_about_a_second(
         mute.listen()
         monkeypatch.setenv("HAOKA_QUEUE_REDIS_URL", f"unix://{tmp_path}/mute.sock")
         monkeypatch.setattr(jobs, "_connection", [])
+        monkeypatch.setattr(jobs, "_breaker", Breaker("the queues", jobs._ask))
         settings.cache_clear()
         try:
             start = time.monotonic()
             jobs.wake("papers")
             assert time.monotonic() - start < 4
+            jobs.wake("papers")
+            assert jobs._breaker.is_open  # from now on nobody waits
+            start = time.monotonic()
+            for _ in range(100):
+                jobs.wake("papers")
+            assert time.monotonic() - start < 1
         finally:
+            jobs._breaker.end()
             monkeypatch.undo()
             settings.cache_clear()
 
