@@ -1,8 +1,11 @@
 """The result of a bench as a table of ratios."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from statistics import median
 from typing import Any
+
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 def table(found: dict[str, Any]) -> Iterator[str]:
@@ -88,3 +91,25 @@ def _server(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _end(told: dict[str, Any]) -> str:
     return "never, killed" if told["code"] is None else f"{told['seconds']:.1f}, code {told['code']}"
+
+
+def where(machine: dict[str, Any]) -> str:
+    """Where it was measured, in one sentence."""
+    cores, versions = machine["cores"], ("starlette", "uvicorn", "uvloop", "numpy")
+    return (
+        f"Measured at commit {machine['commit'][:7]} on {machine['cpu']}, {machine['system']}, core {cores['serve']} "
+        f"serving and {cores['load']} loading; Python {machine['python']}, "
+        f"{', '.join(f'{name} {machine[name]}' for name in versions)}, Redis {machine['redis_server']} "
+        f"(appendfsync {machine['appendfsync']}), {machine['database']}."
+    )
+
+
+def write(section: str, lines: Iterable[str]) -> None:
+    """Put the lines between the section's marks on the page of benchmarks; raises ValueError without marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    begin, end = f"<!-- {section} -->\n", f"<!-- end {section} -->\n"
+    before, mark, rest = text.partition(begin)
+    _, closing, after = rest.partition(end)
+    if not (mark and closing):
+        raise ValueError(f"{PAGE} has no marks for {section}")
+    PAGE.write_text(f"{before}{begin}{chr(10).join(lines)}\n{end}{after}", encoding="utf-8")

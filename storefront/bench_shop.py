@@ -102,22 +102,31 @@ def open_shop(database: str, web: int, say: Say) -> Iterator[BenchShop]:
             "--database postgres wants HAOKA_TEST_DATABASE_URL=postgresql://... of a server it may make a database "
             "on; bin/bench starts one"
         )
-    for name in [name for name in os.environ if name.startswith("HAOKA_")]:
-        del os.environ[name]
+    given = {name: value for name, value in os.environ.items() if name.startswith("HAOKA_")}
     cores = _cores(web)
     with tempfile.TemporaryDirectory(prefix="haoka-bench-") as folder:
-        give("home", str(Path(folder) / "home"))
-        give("log_level", "WARNING")
-        with _database(server if database == "postgres" else "") as url:
-            if url:
-                give("database_url", url)
-            running = supervisor.Supervisor(settings().home / "logs", say)
-            try:
-                yield _started(running, web, cores, say)
-            finally:
-                running.stop()
-                redis.forget()
-                db.dispose()
+        try:
+            _set({"HAOKA_HOME": f"{folder}/home", "HAOKA_LOG_LEVEL": "WARNING"})
+            with _database(server if database == "postgres" else "") as url:
+                if url:
+                    give("database_url", url)
+                running = supervisor.Supervisor(settings().home / "logs", say)
+                try:
+                    yield _started(running, web, cores, say)
+                finally:
+                    running.stop()
+                    redis.forget()
+                    db.dispose()
+        finally:
+            _set(given)
+
+
+def _set(given: dict[str, str]) -> None:
+    """These settings in the environment and no others."""
+    for name in [name for name in os.environ if name.startswith("HAOKA_")]:
+        del os.environ[name]
+    os.environ.update(given)
+    settings.cache_clear()
 
 
 def pinned(cores: str, command: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +36,30 @@ _json_file = click.option(
 @click.option("--only", callback=_sections, help=f"Sections, by comma: {','.join(SECTIONS)}.")
 @click.option("--quick", is_flag=True, help="Small drops, half a second each: does it work, not how fast.")
 @click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the result there."
+    "--write-docs", is_flag=True, help="Measure, sell out, compare servers; write docs/benchmarks.md."
 )
+@_json_file
 @click.pass_context
-def bench(ctx: click.Context, /, quick: bool, json_file: Path | None, **chosen: object) -> None:
+def bench(
+    ctx: click.Context, /, quick: bool, write_docs: bool, json_file: Path | None, **chosen: Any
+) -> None:
     """Measure what holds, refusals, searches and orders cost in bare requests, on a shop of its own.
 
     Everything is measured in one run and proved by the audit; exit code 1 when it is not clean."""
-    if ctx.invoked_subcommand:
-        return
     from storefront import bench as benching
     from storefront import bench_report
 
-    plan = Plan(**chosen | benching.QUICK if quick else chosen)  # type: ignore[arg-type]
-    found = _run(lambda say: benching.run(plan, say), json_file)
-    for line in bench_report.table(found):
-        click.echo(line)
+    ctx.obj = Plan(**chosen | (benching.QUICK if quick else {}))
+    if ctx.invoked_subcommand:
+        return
+    found = _run(lambda say: benching.run(ctx.obj, say), json_file)
+    told = [*bench_report.table(found), "", bench_report.where(found["details"]["machine"])]
+    click.echo("\n".join(told))
+    if write_docs:
+        bench_report.write("bench", told)
+        few = {"numbers": 1_000, "buyers": 1_200} if quick else {}
+        bench_report.write("sell-out", ctx.invoke(sell_out, **few))
+        bench_report.write("servers", ctx.invoke(servers))
 
 
 @bench.command("sell-out")
@@ -58,16 +67,18 @@ def bench(ctx: click.Context, /, quick: bool, json_file: Path | None, **chosen: 
 @click.option("--buyers", type=click.IntRange(1), default=120_000, show_default=True)
 @click.option("--connections", type=int, default=200, show_default=True)
 @_json_file
-@click.pass_context
-def sell_out(
-    ctx: click.Context, /, numbers: int, buyers: int, connections: int, json_file: Path | None
-) -> None:
+@click.pass_obj
+def sell_out(plan: Plan, /, numbers: int, buyers: int, connections: int, json_file: Path | None) -> list[str]:
     """Let more buyers than numbers buy over HTTP until all are gone; exit code 1 unless every hold is exact."""
-    from storefront import bench_sellout
+    from storefront import bench_report, bench_sellout
 
-    plan = Plan(database=_of_bench(ctx, "database"), web=_of_bench(ctx, "web"), connections=connections)
+    plan = replace(plan, connections=connections)
     found = _run(lambda say: bench_sellout.run(plan, numbers, buyers, say), json_file)
-    click.echo(bench_sellout.closing_line(found))
+    command = f"bin/bench sell-out --numbers {numbers} --buyers {buyers}"
+    told = ["```", f"$ {command}", bench_sellout.closing_line(found), "```", ""]
+    told.append(bench_report.where(found["details"]["machine"]))
+    click.echo("\n".join(told))
+    return told
 
 
 @bench.command()
@@ -75,23 +86,15 @@ def sell_out(
     "--streams", type=click.IntRange(1), default=1_000, show_default=True, help="Open event streams."
 )
 @_json_file
-@click.pass_context
-def servers(ctx: click.Context, /, streams: int, json_file: Path | None) -> None:
+@click.pass_obj
+def servers(plan: Plan, /, streams: int, json_file: Path | None) -> list[str]:
     """Compare uvicorn and granian: speed, event streams, stopping, dying."""
-    from storefront import bench as benching
     from storefront import bench_report, bench_servers
 
-    given = {"database": _of_bench(ctx, "database"), "rounds": 3}
-    plan = Plan(**given | (benching.QUICK if _of_bench(ctx, "quick") else {}))
     found = _run(lambda say: bench_servers.run(plan, streams, say), json_file)
-    for line in bench_report.servers(found):
-        click.echo(line)
-
-
-def _of_bench(ctx: click.Context, name: str) -> Any:
-    """An option that was given to `haoka bench` itself."""
-    assert ctx.parent
-    return ctx.parent.params[name]
+    told = [*bench_report.servers(found), "", bench_report.where(found["machine"])]
+    click.echo("\n".join(told))
+    return told
 
 
 def _run(
