@@ -53,6 +53,7 @@ class Shop:
     home: Path
     port: int
     env: dict[str, str] = field(default_factory=dict)
+    root: Path = ROOT  # where its code is
     process: subprocess.Popen[str] | None = None
     clients: list[httpx2.Client] = field(default_factory=list)
 
@@ -73,7 +74,7 @@ class Shop:
         errors = open(self.home.with_suffix(".log"), "a")  # noqa: SIM115 - the child's
         self.process = subprocess.Popen(
             [sys.executable, "-m", "storefront", "run"],
-            cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors, text=True,
+            cwd=self.root, env=env, stdout=subprocess.PIPE, stderr=errors, text=True,
         )  # fmt: skip
         errors.close()
         assert self.process.stdout
@@ -122,7 +123,7 @@ class Shop:
         env.pop("HAOKA_PUBLIC_URL", None)
         return subprocess.run(
             [sys.executable, "-m", "storefront", *args],
-            cwd=ROOT,
+            cwd=self.root,
             env=env,
             capture_output=True,
             text=True,
@@ -247,11 +248,11 @@ def anybody(nth: int) -> str:
 
 
 @contextmanager
-def running(**env: str) -> Iterator[Shop]:
+def running(*, root: Path = ROOT, **env: str) -> Iterator[Shop]:
     """A shop of its own on a free port and a new folder; on PostgreSQL and a cluster where the run is for them."""
     with tempfile.TemporaryDirectory(prefix="haoka-shop-") as folder, _own_redis(Path(folder)) as redis:
         quick = {"HAOKA_CODES_PER_ADDRESS": "1000000", "HAOKA_MANIFEST_SECONDS": "2"}
-        shop = Shop(Path(folder) / "home", free_port(), quick | _own_database() | redis | env)
+        shop = Shop(Path(folder) / "home", free_port(), quick | _own_database() | redis | env, root)
         try:
             shop.start()
             yield shop
