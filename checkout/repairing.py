@@ -67,7 +67,8 @@ def repair(drop_id: str, say: Say = lambda _: None) -> RepairReport:
 
 def remedies(drop_id: str, report: AuditReport, most: int | None = None) -> list[Remedy]:
     """How each difference (the first `most`) could be closed, in the order it would be done. Changes nothing."""
-    chosen = [_remedy(drop_id, one) for one in report.found[:most]]
+    claimed = _claimed(drop_id) if any(one.kind == "unknown to SQL" for one in report.found) else {}
+    chosen = [_remedy(drop_id, one, claimed) for one in report.found[:most]]
     return sorted(chosen, key=lambda one: _ORDER.index(one.difference.kind) if one.act else len(_ORDER))
 
 
@@ -78,7 +79,13 @@ _ORDER = [
 ]
 
 
-def _remedy(drop_id: str, one: Difference) -> Remedy:
+def _claimed(drop_id: str) -> dict[str, bool]:
+    """Claimed and unpaid orders, and whether each was claimed so long ago that no order will come."""
+    old = {order_id for order_id, _ in holds.orphans(drop_id, settings().orphan_seconds)}
+    return {order_id: order_id in old for order_id, _ in holds.orphans(drop_id, 0)}
+
+
+def _remedy(drop_id: str, one: Difference, claimed: dict[str, bool]) -> Remedy:
     match one.kind:
         case "tally" | "used" | "total":
             return Remedy(one, f"counted as {one.said or 0}", partial(mending.count, drop_id, one))
@@ -102,7 +109,7 @@ def _remedy(drop_id: str, one: Difference) -> Remedy:
         case "order in SQL":
             return _other_state(drop_id, one)
         case "unknown to SQL":
-            return _orphan(drop_id, one)
+            return _orphan(drop_id, one, claimed)
         case "unknown to Redis":
             return _own(drop_id, one)
         case "lost":
@@ -212,7 +219,7 @@ def _own(drop_id: str, one: Difference) -> Remedy:
     return Remedy(one, f"number {order.number} is taken from the free ones and given to it", act)
 
 
-def _orphan(drop_id: str, one: Difference) -> Remedy:
+def _orphan(drop_id: str, one: Difference, claimed: dict[str, bool]) -> Remedy:
     """A claim that never became an order goes the way of orphans.tick: voided in SQL first."""
     number, age = one.said or "", settings().orphan_seconds
     with reading() as session:
@@ -221,9 +228,9 @@ def _orphan(drop_id: str, one: Difference) -> Remedy:
         return Remedy(one, "its claim was placed, but the order is gone: a person must decide")
     if other := _live_order_of(number):
         return Remedy(one, f"two owners: live order {other.id} has {number} in SQL: a person must decide")
-    if (one.about, number) not in holds.orphans(drop_id, 0):
+    if one.about not in claimed:
         return Remedy(one, "paid in Redis without an order: a person must decide")
-    if (one.about, number) not in holds.orphans(drop_id, age):
+    if not claimed[one.about]:
         return Remedy(
             one, f"claimed less than {age} s ago: its order may yet come, else it is given back by itself"
         )

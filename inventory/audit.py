@@ -24,9 +24,10 @@ _PAUSE = 0.3  # seconds between two looks
 Orders = Mapping[str, tuple[str, str]]
 LookAgain = Callable[[Collection[str]], Orders]
 Say = Callable[[str], None]
+Agrees = Mapping[str, tuple[str, ...]]
 
 # SQL's word for what an order is -> what Redis may say of it.
-AGREES: dict[str, tuple[str, ...]] = {
+AGREES: Agrees = {
     "ordered": ("ordered",),
     "paying": (
         "ordered",
@@ -70,7 +71,9 @@ def journal_audit(
         lots.append(lot_audit.read(drop_id, lot, epoch is not None))
         say(f"lot {lot}: journal of {lots[-1].replay.entries:,} entries played")
     found = list(_compare(drop, epochs, lots, say))
-    found += _with_sql(lots, orders, look_again)
+    # From the settling on Redis moves nothing: what comes back later, SQL alone takes back.
+    agrees = {**AGREES, "returned": ("returned", "paid")} if drop.state == "settled" else AGREES
+    found += _with_sql(lots, orders, agrees, look_again)
     found[:0] = [
         Difference(text, "journal", "", lot.number) for lot in lots for text in lot.replay.differences
     ]
@@ -102,9 +105,11 @@ def _compare(drop: Drop, epochs: Sequence[str | None], lots: Sequence[Lot], say:
         yield from limit_audit.totals(drop)
 
 
-def _with_sql(lots: Sequence[Lot], orders: Orders, look_again: LookAgain | None) -> list[Difference]:
+def _with_sql(
+    lots: Sequence[Lot], orders: Orders, agrees: Agrees, look_again: LookAgain | None
+) -> list[Difference]:
     """Compared once, and what differs again with SQL and the journals read afresh, since orders come and go."""
-    found = list(_crossing(lots, orders, None))
+    found = list(_crossing(lots, orders, agrees, None))
     for _ in range(_LOOKS if look_again else 0):
         suspects = {one.about for one in found}
         if not suspects:
@@ -114,7 +119,7 @@ def _with_sql(lots: Sequence[Lot], orders: Orders, look_again: LookAgain | None)
         for lot in lots:
             if lot.present:
                 lot_audit.catch_up(lot)
-        found = list(_crossing(lots, fresh, suspects))
+        found = list(_crossing(lots, fresh, agrees, suspects))
     return [*_two_owners(orders), *found]
 
 
@@ -127,7 +132,9 @@ def _two_owners(orders: Orders) -> Iterator[Difference]:
                 yield Difference(f"number {number}: two owners in SQL, {other} and {order_id}")
 
 
-def _crossing(lots: Sequence[Lot], orders: Orders, only: Collection[str] | None) -> Iterator[Difference]:
+def _crossing(
+    lots: Sequence[Lot], orders: Orders, agrees: Agrees, only: Collection[str] | None
+) -> Iterator[Difference]:
     """Orders of which SQL and the journal tell different things; `only` these are asked about."""
     known: dict[str, tuple[Played, int]] = {}
     for lot in lots:
@@ -148,7 +155,7 @@ def _crossing(lots: Sequence[Lot], orders: Orders, only: Collection[str] | None)
         elif order.number != number:
             text = f"order {order_id}: number {number} in SQL, {order.number} in the journal"
             yield Difference(text, "", order_id, lot_no)
-        elif order.state not in AGREES[word]:
+        elif order.state not in agrees[word]:
             text = f"order {order_id}: {word} in SQL, {order.state} in the journal"
             yield Difference(text, "order in SQL", order_id, lot_no, order.state, word)
     for order_id, (order, lot_no) in known.items():

@@ -1,17 +1,21 @@
 """The audit names every difference that is planted, and none that is not there."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from checkout import audit
+from checkout import audit, orders
 from checkout.models import Claim, Order, OrderEvent, Payment
-from inventory import verbs
+from inventory import archive, drops, holds, journal, verbs
+from inventory.facts import SoldOut
+from inventory.models import JournalPage
 from kyc.models import IdQuota, Person
 from runtime import clock
-from runtime.db import writing
+from runtime.db import reading, writing
 from runtime.outbox import OutboxRow
 from runtime.redis import hot
 from tests.checkout.shop import DROP, Shop
@@ -87,3 +91,56 @@ def test_an_order_whose_number_redis_gave_to_another_is_named(order: Order) -> N
         other = session.scalars(select(Order).where(Order.account == "wang")).one()
     hot().hset(verbs.key(DROP, "owner"), order.number, f"p:{other.id}")
     assert [line for line in audit.audit(DROP).differences if order.number in line] != []
+
+
+def test_the_audit_of_a_busy_drop_is_clean_all_the_while(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People hold, order, cancel and let go, the journal is archived and cut: never a difference that is none."""
+    monkeypatch.setattr(journal, "PAGE", 5)
+    monkeypatch.setattr(archive, "KEEP", 5)
+    over = threading.Event()
+
+    def shopper(i: int) -> None:
+        turn = 0
+        while not over.is_set():
+            turn += 1
+            account, who = f"s{i}-{turn}", shop.anyone(1_000 * i + turn)
+            try:
+                hold = shop.hold(account)
+            except SoldOut:
+                continue
+            if turn % 3 == 0:
+                holds.release(hold.id, account)
+                continue
+            order = shop.place(account, who, hold=hold.id, phone=f"1860000{i:04}")
+            orders.cancel(order.id, account, "changed my mind")
+
+    def worker() -> None:
+        while not over.is_set():
+            shop.settle_down()
+            archive.tick()
+
+    with ThreadPoolExecutor(6) as pool:
+        busy = [pool.submit(shopper, i) for i in range(4)] + [pool.submit(worker)]
+        reports = [audit.audit(DROP) for _ in range(6)]
+        over.set()
+        for one in busy:
+            one.result()
+    shop.settle_down()
+    assert [report.differences for report in reports if not report.clean] == []
+    assert shop.clean()
+    with reading() as session:
+        assert len(session.scalars(select(JournalPage.page)).all()) > 2
+
+
+def test_an_order_that_comes_back_after_its_drop_was_settled_is_no_difference(shop: Shop) -> None:
+    order = shop.ready()
+    shop.pay(order)
+    shop.settle_down()
+    for move in (drops.close, drops.settle):
+        with writing() as session:
+            move(session, DROP, actor="zhao", reason="test")
+    shop.settle_down()
+    assert shop.clean()
+    shop.scan(order, "handed_over", "out_for_delivery", "refused")
+    assert shop.state(order) == "cancelled"
+    assert shop.clean()
