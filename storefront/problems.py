@@ -137,7 +137,8 @@ def _sent(problem: Problem) -> Response:
 
 
 def _is_machine(request: Request) -> bool:
-    return request.url.path.startswith(_MACHINES)
+    path: str = request.scope["path"]
+    return path.startswith(_MACHINES)
 
 
 async def _page(request: Request, status: int, fact: Fact, headers: dict[str, str]) -> Response:

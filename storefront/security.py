@@ -67,6 +67,8 @@ def refusal(scope: Scope, headers: dict[bytes, bytes]) -> PlainTextResponse | No
     path, query = scope["path"], scope["query_string"]
     if "\0" in path or (query and (b"%00" in query or b"\0" in query)):
         return PlainTextResponse("This address holds a NUL, which no text of ours has.", 400)
+    if not (query.isascii() or _is_utf8(query)):
+        return PlainTextResponse("This address is not UTF-8.", 400)
     if scope["method"] in _SAFE or path.startswith(_COOKIELESS):
         return None
     if headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
@@ -79,6 +81,14 @@ def refusal(scope: Scope, headers: dict[bytes, bytes]) -> PlainTextResponse | No
         origin = headers.get(b"origin")
         allowed = origin is None or origin.partition(b"://")[2] == host
     return None if allowed else PlainTextResponse("This form was sent from another site.", 403)
+
+
+def _is_utf8(query: bytes) -> bool:
+    try:
+        query.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)
