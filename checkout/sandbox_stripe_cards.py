@@ -20,6 +20,8 @@ CARDS = {
     "pm_card_chargeDeclinedExpiredCard": ("4000000000000069", "expired_card"),
     "pm_card_authenticationRequired": ("4000002500003155", "asks"),
     "pm_card_threeDSecure2Required": ("4000002500003155", "asks"),
+    # Not one of Stripe's: the bank holds the money, and refuses it when it is captured.
+    "pm_card_captureDeclined": ("4000000000007007", "refuses_capture"),
 }
 OUTCOMES = dict(CARDS.values())
 DECLINES = {
@@ -75,7 +77,7 @@ def from_data(store: Store, call: Call, data: Any) -> Json:
 
 
 def outcome(store: Store, method: Json) -> str:
-    """pays, asks (3-D Secure) or the decline code. Kept beside the method: Stripe does not show it."""
+    """pays, asks (3-D Secure), refuses_capture or the decline code. Kept beside the method: Stripe hides it."""
     return store.switch(f"outcome:{method['id']}", "pays")
 
 

@@ -50,6 +50,12 @@ def settle_action(store: Store, call: Call, intent: Json, word: str) -> Json:
     return _accepted(store, call, intent)
 
 
+def refused_at_capture(store: Store, intent: Json) -> bool:
+    """Does the card's bank not give what it held? The authorisation stands until it is cancelled."""
+    method = store.get("payment_method", intent["payment_method"] or "")
+    return method is not None and outcome(store, method) == "refuses_capture"
+
+
 def paid(store: Store, call: Call, intent: Json, amount: int) -> Json:
     """The money is taken: captured from an authorisation, or charged at once."""
     charge = store.get("charge", intent["latest_charge"] or "") if intent["amount_capturable"] else None

@@ -1,7 +1,15 @@
 """The twin's PaymentIntents: create, update, confirm, capture, cancel, with Stripe's states and refusals."""
 
-from checkout.sandbox_stripe_cards import KINDS, chosen
-from checkout.sandbox_stripe_charges import ask, authorise, fail, paid, release, settle_action
+from checkout.sandbox_stripe_cards import KINDS, card_fault, chosen
+from checkout.sandbox_stripe_charges import (
+    ask,
+    authorise,
+    fail,
+    paid,
+    refused_at_capture,
+    release,
+    settle_action,
+)
 from checkout.sandbox_stripe_hooks import emit
 from checkout.sandbox_stripe_store import Json, Store, made_id
 from checkout.sandbox_stripe_wire import Call, StripeFault, missing, only, refused, required, whole
@@ -93,6 +101,10 @@ def capture(store: Store, call: Call, identity: str) -> Json:
             "The amount to capture is greater than the authorized amount.",
             code="amount_too_large",
             param="amount_to_capture",
+        )
+    if refused_at_capture(store, intent):
+        raise card_fault(
+            "card_declined", "Your card was declined.", decline_code="generic_decline", payment_intent=intent
         )
     return paid(store, call, intent, amount)
 

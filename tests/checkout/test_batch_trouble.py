@@ -20,7 +20,7 @@ from checkout.placing import place_all
 from inventory.models import Drop
 from kyc.models import IdQuota, Person, VerificationCase
 from runtime.db import engine, reading, writing
-from runtime.facts import NotFound, Unavailable
+from runtime.facts import Unavailable
 from runtime.gathering import DEADLINE
 from runtime.settings import settings
 from tests.checkout.crowd import held, set_person, tally, verified, wants

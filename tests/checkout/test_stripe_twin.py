@@ -61,6 +61,17 @@ def test_card_is_authorised_captured_and_refunded_in_parts(twin: Twin) -> None:
     assert (whole.latest_charge.refunded, whole.latest_charge.amount_refunded) == (True, 4990)
 
 
+def test_a_card_may_be_refused_only_when_it_is_captured(twin: Twin) -> None:
+    held = card(twin, "pm_card_captureDeclined")
+    assert held.status == "requires_capture"
+    api = twin.client().v1
+    with pytest.raises(stripe.CardError) as declined:
+        api.payment_intents.capture(held.id)
+    assert (declined.value.code, declined.value.http_status) == ("card_declined", 402)
+    assert api.payment_intents.retrieve(held.id).status == "requires_capture"
+    assert api.payment_intents.cancel(held.id).status == "canceled"
+
+
 @pytest.mark.parametrize(
     ("token", "code", "decline"),
     [
