@@ -57,7 +57,9 @@ class Drop(Base):
     version: Mapped[int] = mapped_column(default=0)
     epoch: Mapped[str | None] = mapped_column(String(40))
     campaign: Mapped[str | None] = mapped_column(String(60), index=True)  # limits hold over all its rounds
-    lots: Mapped[int] = mapped_column(default=1, server_default="1")  # parts of its stock, each with a hash tag
+    lots: Mapped[int] = mapped_column(
+        default=1, server_default="1"
+    )  # parts of its stock, each with a hash tag
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -94,7 +96,9 @@ class JournalPage(Base):
     page: Mapped[int] = mapped_column(primary_key=True)
     lot: Mapped[int] = mapped_column(default=0, server_default="0")
     epoch: Mapped[str] = mapped_column(String(40), default="", server_default="")
-    first_id: Mapped[str] = mapped_column(String(40), default="", server_default="")  # ids of the stream's entries
+    first_id: Mapped[str] = mapped_column(
+        String(40), default="", server_default=""
+    )  # ids of the stream's entries
     last_id: Mapped[str] = mapped_column(String(40), default="", server_default="")
     entries: Mapped[int]
     body: Mapped[bytes] = mapped_column(LargeBinary)

@@ -114,7 +114,7 @@ def test_awaiting_callers_of_several_loops_share_a_batch_with_threads() -> None:
     gathering: Gathering[int, int] = Gathering("test", till.work)
 
     async def two(first: int) -> list[int]:
-        return await asyncio.gather(gathering.awaited(first), gathering.awaited(first + 1))
+        return list(await asyncio.gather(gathering.awaited(first), gathering.awaited(first + 1)))
 
     with ThreadPoolExecutor(9) as pool:
         waiting = pool.submit(gathering.call, 1)
