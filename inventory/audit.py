@@ -47,7 +47,12 @@ class AuditReport:
     found: list[Difference] = field(default_factory=list)
 
     @property
+    def clean(self) -> bool:
+        return not self.found
+
+    @property
     def differences(self) -> list[str]:
+        """In words, at most MOST and a line that says how many more."""
         told = [one.text for one in self.found[:MOST]]
         return told if len(self.found) <= MOST else [*told, f"and {len(self.found) - MOST} more differences"]
 
