@@ -107,6 +107,11 @@ def wrk(
     return _json(command, cores, {"PORTS": ",".join(map(str, ports))})
 
 
+def server(script: str, port: int) -> list[str]:
+    """The command line of a server to ask instead of the shop."""
+    return [sys.executable, str(CLIENTS / script), str(port)]
+
+
 def python(cores: Cores, script: str, *args: str) -> dict[str, Any]:
     """Run a Python client of ours; gives the JSON it printed last. Raises BenchError."""
     return _json([sys.executable, str(CLIENTS / script), *args], cores, {})

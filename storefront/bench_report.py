@@ -16,6 +16,7 @@ def table(found: dict[str, Any]) -> Iterator[str]:
     yield f"| bare route | {found['bare_rps']:,.0f} | 1.000 | | | {details['bare_cpu_us']:.0f} |"
     for name, what in (
         ("bare_read", "bare route that reads a body"),
+        ("client", "load client, at a server that does nothing"),
         ("hold", "hold accepted"),
         ("sold_out", "sold out"),
     ):

@@ -68,20 +68,21 @@ class Bench:
 
     def ask(self, method: str, path: str, prepared: tuple[Path, int, int] | None = None) -> Told:
         """Ask the shop for the plan's seconds, or until the lines are through."""
-        return self._ask("web", self.shop.ports, method, path, prepared)
+        return self.ask_at("web", self.shop.ports, method, path, prepared)
 
     def ask_bare(self, method: str, path: str) -> Told:
         """Ask the bare server."""
-        return self._ask("bare", self.shop.bare, method, path, None)
+        return self.ask_at("bare", self.shop.bare, method, path)
 
-    def _ask(
+    def ask_at(
         self,
         kind: str,
         ports: tuple[int, ...],
         method: str,
         path: str,
-        prepared: tuple[Path, int, int] | None,
+        prepared: tuple[Path, int, int] | None = None,
     ) -> Told:
+        """Ask what listens at those ports; `kind` names the processes whose CPU time it costs."""
         plan = self.plan
         return self.watched(
             kind,

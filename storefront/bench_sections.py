@@ -8,7 +8,7 @@ from statistics import mean, median
 from storefront import bench_load, bench_stacks
 from storefront.bench_load import Told
 from storefront.bench_rounds import Bench, figures
-from storefront.bench_shop import BenchError
+from storefront.bench_shop import BenchError, free_port, pinned, wait_for
 
 _SEARCHES = (
     "", "ending=88", "contains=52", "no4=1", "pattern=AA", "segment=186", "city=110&no4=1", "no4=1&ending=6",
@@ -16,9 +16,15 @@ _SEARCHES = (
 
 
 def bare(bench: Bench) -> None:
-    """The bare route warms up; and for comparison a bare one that reads a small JSON body."""
-    bench.ask_bare("GET", "/")
+    """The bare route; and for comparison one that reads a small JSON body, and a server that does nothing: what the
+    load client could ask if nothing held it up."""
+    bench.ask_bare("GET", "/")  # warms up
+    bench.measure_bare()
     bench.found["bare_read"] = figures([bench.ask_bare("POST", "/read").only("201")], "201")
+    port = free_port()
+    bench.shop.running.add("echo", pinned(bench.shop.cores.serve, bench_load.server("echo.py", port)))
+    wait_for(port)
+    bench.found["client"] = figures([bench.ask_at("echo", (port,), "GET", "/").only("200")], "200")
 
 
 def hold(bench: Bench) -> None:
