@@ -38,8 +38,12 @@ def _when(_ctx: object, _param: object, value: str | None) -> datetime | None:
 @click.option("--quota", type=int, help="At most so many numbers; all of the pool without it.")
 @click.option("--limit-account", default=1, show_default=True)
 @click.option("--limit-person", default=1, show_default=True)
-@click.option("--campaign", help="Limits hold over all rounds of a campaign; any name, the same for each round.")
-@click.option("--lots", default=1, show_default=True, help="Parts of the stock, for a drop too hot for one Redis.")
+@click.option(
+    "--campaign", help="Limits hold over all rounds of a campaign; any name, the same for each round."
+)
+@click.option(
+    "--lots", default=1, show_default=True, help="Parts of the stock, for a drop too hot for one Redis."
+)
 @click.option("--sku", "skus", multiple=True, help="Handset stock, SKU=COUNT; repeat for several.")
 @click.option("--actor", default="cli", show_default=True)
 def create_drop(drop_id: str, skus: tuple[str, ...], cities: tuple[str, ...], **given: Any) -> None:

@@ -17,7 +17,11 @@ from tests.plugin import pytest_addoption, pytest_terminal_summary  # noqa: F401
 from tests.postgres import create_database
 from tests.redis_cluster import cluster
 
-KEPT = {"HAOKA_ALL_HISTORIES", "HAOKA_CROWD_ORDERS", "HAOKA_MODEL_STEPS"}  # how much is tested, for longer proof
+KEPT = {
+    "HAOKA_ALL_HISTORIES",
+    "HAOKA_CROWD_ORDERS",
+    "HAOKA_MODEL_STEPS",
+}  # how much is tested, for longer proof
 
 # A PostgreSQL server may be given; nothing else of a shop's settings may reach the tests: they empty what they find.
 _SERVER = os.environ.get("HAOKA_TEST_DATABASE_URL") or os.environ.get("HAOKA_DATABASE_URL", "")

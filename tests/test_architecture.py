@@ -47,7 +47,12 @@ ONLY_IN = {
         "storefront/bench_load.py",  # runs wrk and other load clients, which are programs of their own
     },
     "uvicorn": {"storefront/processes.py"},
-    "click": {"storefront/cli.py", "storefront/cli_drops.py", "storefront/cli_stock.py", "storefront/cli_bench.py"},
+    "click": {
+        "storefront/cli.py",
+        "storefront/cli_drops.py",
+        "storefront/cli_stock.py",
+        "storefront/cli_bench.py",
+    },
     "alembic": {"storefront/migrating.py", "storefront/migrations/"},
     "pickle": set(),
 }
