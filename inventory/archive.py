@@ -3,6 +3,7 @@
 import gzip
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 import msgspec
 from sqlalchemy import func, select
@@ -23,6 +24,7 @@ KEEP = 4_000  # newest entries that stay in the stream for those who follow it
 QUIET = timedelta(minutes=5)  # entries older than this are archived though they fill no page
 _BYTES = 8_000_000  # of a page before it is packed: entries of many decisions are long
 _PAGES = 4  # a tick and lot
+_LOOK = 1_000  # new entries that are worth reading: long ones may fill a page
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def archive(drop_id: str, lot: int, epoch: str, *, most: int | None = None, rest
     has another epoch, or none."""
     written = 0
     while most is None or written < most:
+        if not rest and not _worth_reading(drop_id, lot, epoch):
+            break
         page = _next(drop_id, lot, epoch)
         if not page.entries or not (page.full or rest or _old(page.entries[0][0])):
             break
@@ -69,21 +73,10 @@ def archive(drop_id: str, lot: int, epoch: str, *, most: int | None = None, rest
 def trim(drop_id: str, lot: int, epoch: str) -> int:
     """Cut the stream where SQL has it, page by page, so that the newest KEEP entries at least stay; gives how
     many went. Raises Stale."""
-    with asking() as client:
-        spare = int(client.xlen(verbs.key(drop_id, "journal", lot))) - KEEP
-        cut = client.get(verbs.key(drop_id, "trimmed", lot))
-    if spare <= 0:
-        return 0
-    with reading() as session:
-        pages = session.execute(
-            select(JournalPage.last_id, JournalPage.entries)
-            .where(JournalPage.drop_id == drop_id, JournalPage.lot == lot, JournalPage.epoch == epoch)
-            .order_by(JournalPage.page)
-        ).all()
+    length, kept = _stream(drop_id, lot, epoch)
+    spare = length - KEEP
     upto = ""
-    for last_id, entries in pages:
-        if journal.place(last_id) <= journal.place(str(cut or "")):
-            continue
+    for last_id, entries in kept:
         if entries > spare:
             break
         spare -= entries
@@ -101,6 +94,33 @@ def archived_to(drop_id: str, lot: int, epoch: str) -> str:
     """The id of the newest entry SQL has of that lot and epoch; empty when there is none."""
     with reading() as session:
         return _end(session, drop_id, lot, epoch)[1]
+
+
+def _worth_reading(drop_id: str, lot: int, epoch: str) -> bool:
+    """Are there so many new entries that they may fill a page, or is the first of them old? Mostly neither."""
+    length, kept = _stream(drop_id, lot, epoch)
+    if length - sum(entries for _, entries in kept) >= min(_LOOK, journal.PAGE):
+        return True
+    after = kept[-1][0] if kept else archived_to(drop_id, lot, epoch)
+    with asking() as client:
+        first = cast(
+            list[Entry], client.xrange(verbs.key(drop_id, "journal", lot), f"({after or 0}", count=1)
+        )
+    return bool(first) and _old(first[0][0])
+
+
+def _stream(drop_id: str, lot: int, epoch: str) -> tuple[int, list[tuple[str, int]]]:
+    """How many entries the stream has, and of the archived pages still in it the last id and how many they have."""
+    with reading() as session:
+        pages = session.execute(
+            select(JournalPage.last_id, JournalPage.entries)
+            .where(JournalPage.drop_id == drop_id, JournalPage.lot == lot, JournalPage.epoch == epoch)
+            .order_by(JournalPage.page)
+        ).all()
+    with asking() as client:
+        length = int(client.xlen(verbs.key(drop_id, "journal", lot)))
+        cut = journal.place(str(client.get(verbs.key(drop_id, "trimmed", lot)) or ""))
+    return length, [(last_id, entries) for last_id, entries in pages if journal.place(last_id) > cut]
 
 
 def _next(drop_id: str, lot: int, epoch: str) -> _Page:

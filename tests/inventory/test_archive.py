@@ -90,6 +90,7 @@ def test_entries_of_many_decisions_fill_a_page_by_their_length(
 ) -> None:
     monkeypatch.setattr(journal, "PAGE", 1_000)
     monkeypatch.setattr(archive, "_BYTES", 600)
+    monkeypatch.setattr(archive, "_LOOK", 5)
     run()
     assert [entries for _, entries in pages()] != []
     assert max(entries for _, entries in pages()) < 20
