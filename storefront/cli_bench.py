@@ -33,6 +33,9 @@ _json_file = click.option(
 @click.option(
     "--web", type=int, default=1, show_default=True, help="Web processes, and bare ones to compare."
 )
+@click.option(
+    "--usual", type=int, default=Plan.usual, show_default=True, help="Numbers of a drop, and shoppers."
+)
 @click.option("--only", callback=_sections, help=f"Sections, by comma: {','.join(SECTIONS)}.")
 @click.option("--quick", is_flag=True, help="Small drops, half a second each: does it work, not how fast.")
 @click.option(
