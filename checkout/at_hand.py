@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from checkout import claims, offers
@@ -46,9 +46,9 @@ def before(session: Session, asked: Sequence[Asked]) -> Before:
     ids = [one.order_id for one in asked]
     found = session.execute(_BEFORE, {"ids": ids, "holds": [one.hold_id for one in asked]}).all()
     return Before(
-        digests={order_id: digest for order_id, _, digest in found},
-        voided=set(session.scalars(_VOIDED, {"ids": ids})),
-        of_hold={hold_id: order_id for order_id, hold_id, _ in found},
+        digests={order_id: digest for order_id, hold_id, digest in found if hold_id},
+        voided={order_id for order_id, hold_id, _ in found if not hold_id},
+        of_hold={hold_id: order_id for order_id, hold_id, _ in found if hold_id},
     )
 
 
@@ -69,8 +69,12 @@ def at_hand(session: Session, asked: Sequence[Asked]) -> AtHand:
 
 _ORDER, _CLAIM, _DROP = table(Order).c, table(Claim).c, table(Drop).c
 _IDS: Any = bindparam("ids", expanding=True)
-_BEFORE = select(_ORDER.id, _ORDER.hold_id, _ORDER.request_digest).where(
-    or_(_ORDER.id.in_(_IDS), _ORDER.hold_id.in_(bindparam("holds", expanding=True)))
+_BEFORE = union_all(
+    select(_ORDER.id, _ORDER.hold_id, _ORDER.request_digest).where(
+        or_(_ORDER.id.in_(_IDS), _ORDER.hold_id.in_(bindparam("holds", expanding=True)))
+    ),
+    select(_CLAIM.order_id, literal(""), literal("")).where(
+        _CLAIM.order_id.in_(_IDS), _CLAIM.fate == claims.VOIDED
+    ),
 )
-_VOIDED = select(_CLAIM.order_id).where(_CLAIM.order_id.in_(_IDS), _CLAIM.fate == claims.VOIDED)
 _DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds).where(_DROP.id.in_(_IDS))

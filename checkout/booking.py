@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ from kyc.people import Busy, Buyer
 from kyc.quota import IdLimitReached
 from runtime import clock, outbox
 from runtime.crash import point
-from runtime.db import reading, table, writing
+from runtime.db import insert_all, reading, table, writing
 from runtime.facts import N_, Fact, NotFound
 from runtime.log import log
 from runtime.settings import settings
@@ -44,7 +44,8 @@ class NumberSlipped(Fact):
 
 @dataclass(frozen=True, repr=False)
 class Placed:
-    """An order: `known`, or when it was written just now the columns that were written, and its whole timeline."""
+    """An order: `known`, or when it was written just now the columns that were written, and its whole timeline, which
+    has the order's own time."""
 
     written: dict[str, Any] = field(default_factory=dict)
     timeline: list[dict[str, Any]] = field(default_factory=list)
@@ -179,15 +180,16 @@ def _insert(session: Session, buying: Sequence[tuple[Draft, Person | Buyer]]) ->
     if not buying:
         return {}
     at = clock.now()
+    same = {"live": True, "created_at": at, "updated_at": at}
     rows, lines, placed = [], [], {}
     for draft, buyer in sorted(buying, key=lambda one: one[0].number):
-        timeline = moves.first(draft.id, draft.asked.account, verified=buyer.state == "verified", at=at)
+        timeline = moves.first(draft.id, draft.asked.account, verified=buyer.state == "verified")
         row = _row(draft, buyer, str(timeline[-1]["to_state"]), at)
         rows.append(row)
         lines += timeline
-        placed[draft.id] = Placed(row, timeline)
-    session.execute(_ORDERS, rows)
-    session.execute(_LINES, lines)
+        placed[draft.id] = Placed(row | same, timeline)
+    insert_all(session, Order, rows, **same)
+    insert_all(session, OrderEvent, lines, at=at)
     outbox.add_many(session, moves.DRAFT, [row["id"] for row in rows if row["pay_by"] is not None])
     return dict(placed)
 
@@ -206,7 +208,6 @@ def _row(draft: Draft, buyer: Person | Buyer, state: str, at: datetime) -> dict[
         "number": draft.number,
         "sku": draft.hold.sku,
         "state": state,
-        "live": True,
         "person_id": buyer.id,
         "id_index": buyer.id_index,
         "name_masked": buyer.masked_name,
@@ -219,8 +220,6 @@ def _row(draft: Draft, buyer: Person | Buyer, state: str, at: datetime) -> dict[
         "price": prices.freeze(price),
         "price_version": price.version,
         "due_now_fen": price.due_now_fen,
-        "created_at": at,
-        "updated_at": at,
         "pay_by": moves.pay_by(draft.pay_seconds, at) if state == "awaiting_payment" else None,
     }
 
@@ -232,4 +231,3 @@ _SHARED = (
     .order_by(_DROP.id)
     .with_for_update(read=True)
 )
-_ORDERS, _LINES = insert(table(Order)), insert(table(OrderEvent))

@@ -76,13 +76,11 @@ def move(
 
 def record(session: Session, order_id: str, was: str, to: str, actor: str, note: str) -> None:
     """A line of the timeline."""
-    session.add(OrderEvent(**_line(order_id, was, to, actor, note, clock.now())))
+    session.add(OrderEvent(**_line(order_id, was, to, actor, note), at=clock.now()))
 
 
-def _line(order_id: str, was: str, to: str, actor: str, note: str, at: datetime) -> dict[str, Any]:
-    return {
-        "order_id": order_id, "from_state": was, "to_state": to, "actor": actor, "note": note[:200], "at": at,
-    }  # fmt: skip
+def _line(order_id: str, was: str, to: str, actor: str, note: str) -> dict[str, Any]:
+    return {"order_id": order_id, "from_state": was, "to_state": to, "actor": actor, "note": note[:200]}
 
 
 def remark(session: Session, order: Order, note: str, *, actor: str = SHOP) -> None:
@@ -104,12 +102,12 @@ def pay_by(seconds: int, at: datetime) -> datetime:
     return at + timedelta(seconds=seconds or settings().pay_seconds)
 
 
-def first(order_id: str, account: str, *, verified: bool, at: datetime) -> list[dict[str, Any]]:
-    """The lines of a new order's timeline, to be inserted with it; the last one's state is the order's."""
+def first(order_id: str, account: str, *, verified: bool) -> list[dict[str, Any]]:
+    """The lines of a new order's timeline, inserted with it and its time; the last one has the order's state."""
     to, note = ("awaiting_payment", _READY) if verified else ("awaiting_kyc", _CHECKING)
     return [
-        _line(order_id, "created", "created", account, N_("Order placed."), at),
-        _line(order_id, "created", to, SHOP, note, at),
+        _line(order_id, "created", "created", account, N_("Order placed.")),
+        _line(order_id, "created", to, SHOP, note),
     ]
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from checkout import asked as requests
 from checkout import booking
 from checkout.asked import Asked
 from checkout.asked import OrderRequest as OrderRequest
-from checkout.at_hand import at_hand, before
+from checkout.at_hand import Before, at_hand, before
 from checkout.booking import KeyReused as KeyReused
 from checkout.booking import NumberSlipped as NumberSlipped
 from checkout.booking import Placed, Ready
@@ -100,10 +101,7 @@ def _check(asked: Sequence[Asked], answers: dict[str, Placed | Exception]) -> li
     drafts = []
     with reading() as session:
         known = before(session, asked)
-        made = select(Order).where(
-            Order.id.in_([one.order_id for one in asked if one.order_id in known.digests])
-        )
-        orders = {order.id: order for order in session.scalars(made)} if known.digests else {}
+        orders = _known(session, asked, known) if known.digests else {}
         for one in asked:
             if order := orders.get(one.order_id):
                 answers[one.order_id] = booking.repeated(order, one)
@@ -121,6 +119,11 @@ def _check(asked: Sequence[Asked], answers: dict[str, Placed | Exception]) -> li
         except Exception as wrong:  # a fact, or a fault of this one's data: told to this one alone
             answers[one.order_id] = wrong
     return drafts
+
+
+def _known(session: Session, asked: Sequence[Asked], known: Before) -> dict[str, Order]:
+    ids = [one.order_id for one in asked if one.order_id in known.digests]
+    return {order.id: order for order in session.scalars(select(Order).where(Order.id.in_(ids)))}
 
 
 def _enrol(drafts: Sequence[Draft], waits: bool, answers: dict[str, Placed | Exception]) -> dict[str, str]:

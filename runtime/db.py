@@ -1,9 +1,11 @@
 """The database: engine, sessions, column types. The one file that knows which SQL dialect it is on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    insert,
     inspect,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -177,6 +180,46 @@ def insert_or_add(
     return set(session.scalars(_insert_or_add(model, column, limit, _dialect(session)), rows))
 
 
+def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], **same: Any) -> None:
+    """Insert many rows that name the same columns; `same` are columns that have one value in all of them.
+
+    Does what session.execute(insert(model), rows) does, at half the time: nothing is looked up anew for a row, and
+    what is the same is converted once. Defaults of the model's columns are not filled in."""
+    if not rows:
+        return
+    connection = session.connection()
+    plan = _plan(model, (*rows[0], *same), connection.dialect)
+    fixed = {name: plan.converted(name, value) for name, value in same.items()}
+    odd = [(name, call) for name in rows[0] if (call := plan.converters[name])]
+    ready = [{**row, **fixed, **{name: call(row[name]) for name, call in odd}} for row in rows]
+    parameters: Any = ready if plan.places is None else [plan.places(row) for row in ready]
+    connection.exec_driver_sql(plan.statement, parameters)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """An insert as the driver wants it. `places` gives a row's values in the order of its placeholders, where those
+    have no names."""
+
+    statement: str
+    converters: Mapping[str, Callable[[Any], Any] | None]
+    places: Callable[[dict[str, Any]], tuple[Any, ...]] | None
+
+    def converted(self, name: str, value: Any) -> Any:
+        call = self.converters[name]
+        return call(value) if call else value
+
+
+@lru_cache(maxsize=64)
+def _plan(model: type[Base], names: tuple[str, ...], dialect: Dialect) -> _Plan:
+    columns = table(model).c
+    compiled = insert(table(model)).inline().compile(dialect=dialect, column_keys=names)
+    converters = {name: columns[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+    return _Plan(
+        str(compiled), converters, itemgetter(*compiled.positiontup) if compiled.positiontup else None
+    )
+
+
 def table(model: type[Base]) -> Table:
     """The model's table, for statements without objects: they are built once and cost a third."""
     return cast(Table, model.__table__)
@@ -189,9 +232,9 @@ def _insert_new(model: type[Base], dialect: str) -> Any:
 
 @lru_cache
 def _insert_or_add(model: type[Base], column: str, limit: int, dialect: str) -> Any:
-    key, insert = inspect(model).primary_key[0], _insert(model, dialect)
-    added = insert.excluded[column] + key.table.c[column]
-    counted = insert.on_conflict_do_update(index_elements=[key], set_={column: added}, where=added <= limit)
+    key, made = inspect(model).primary_key[0], _insert(model, dialect)
+    added = made.excluded[column] + key.table.c[column]
+    counted = made.on_conflict_do_update(index_elements=[key], set_={column: added}, where=added <= limit)
     return counted.returning(key)
 
 

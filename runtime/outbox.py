@@ -5,11 +5,11 @@ Losing a wake-up costs seconds, never work: the sweeper wakes again whatever is 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Index, Select, event, insert, select, update
+from sqlalchemy import Index, Select, event, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from runtime import clock
-from runtime.db import Base, UtcDateTime, reading, table, writing
+from runtime.db import Base, UtcDateTime, insert_all, reading, writing
 from runtime.facts import NotFound, Unavailable, WrongMove
 from runtime.ids import new_id
 from runtime.log import log
@@ -44,9 +44,6 @@ class OutboxRow(Base):
         Index("ix_outbox_due", "queue", "state", "due_at"),
         Index("ix_outbox_ref", "ref"),
     )
-
-
-_ADD_MANY = insert(table(OutboxRow))
 
 
 class NotYet(Exception):
@@ -99,10 +96,10 @@ def add_many(session: Session, job: str, refs: Sequence[str]) -> None:
     if not refs:
         return
     queue, at = _handlers[job][0], clock.now()
-    fixed = {
-        "job": job, "queue": queue, "state": "due", "due_at": at, "tries": 0, "error": "", "made_at": at,
-    }  # fmt: skip
-    session.execute(_ADD_MANY, [{"id": new_id("obx"), "ref": ref, **fixed} for ref in refs])
+    insert_all(
+        session, OutboxRow, [{"id": new_id("obx"), "ref": ref} for ref in refs],
+        job=job, queue=queue, state="due", due_at=at, tries=0, error="", made_at=at,
+    )  # fmt: skip
     session.info.setdefault("wake", set()).add(queue)
 
 

@@ -253,7 +253,8 @@ def _new(row: dict[str, Any], timeline: list[dict[str, Any]]) -> OrderOut:
         order=row["id"], state=row["state"], number=row["number"], drop=row["drop_id"], offer=row["offer_id"],
         payment=row["payment"], due_now_fen=row["due_now_fen"], pay_by=row["pay_by"], name=row["name_masked"],
         contract="none", contract_sha256="", price=row["price"], parcel=None,
-        timeline=[EventOut(e["at"], e["to_state"], e["note"]) for e in timeline], created_at=row["created_at"],
+        timeline=[EventOut(row["created_at"], line["to_state"], line["note"]) for line in timeline],
+        created_at=row["created_at"],
     )  # fmt: skip
 
 
