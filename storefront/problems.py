@@ -67,7 +67,7 @@ async def on_fact(request: Request, fact: Exception) -> Response:
     assert isinstance(fact, Fact)
     if _is_machine(request):
         return _sent(told(fact, language.of(request)))
-    return await _page(request, STATUS.get(fact.code, 409), fact, dict(_headers(fact)))
+    return await _page(request, STATUS.get(fact.code, 409), fact, _headers(fact.code, fact.details))
 
 
 async def on_http(request: Request, error: Exception) -> Response:
@@ -77,16 +77,16 @@ async def on_http(request: Request, error: Exception) -> Response:
     fact: Fact = NotFound() if status == 404 else Fact(HTTPStatus(status).phrase)
     if _is_machine(request):
         code = "not_found" if status == 404 else HTTPStatus(status).name.lower()
-        return _sent(_problem(code, fact.sentence, status, tuple(headers.items()), (), language.of(request)))
+        return _sent(_problem(code, fact.sentence, status, headers, {}, language.of(request)))
     return await _page(request, status, fact, headers)
 
 
 async def on_bug(request: Request, error: Exception) -> Response:
     """A fault of ours: logged with its trace, told without it."""
-    log.error("request.failed", path=request.url.path, exc_info=error)
+    log.error("request.failed", path=request.scope["path"], exc_info=error)
     fact = Fact(N_("Something went wrong on our side. Nothing was charged twice; please try again."))
     if _is_machine(request):
-        return _sent(_problem("internal", fact.sentence, 500, (), (), language.of(request)))
+        return _sent(_problem("internal", fact.sentence, 500, {}, {}, language.of(request)))
     return await _page(request, 500, fact, {})
 
 
@@ -95,39 +95,37 @@ def told(fact: Fact, lang: str) -> Problem:
 
     Of a fact whose details are plain values the same bytes are kept: when a drop is sold out many are told so."""
     details = tuple(fact.details.items())
-    status = STATUS.get(fact.code, 409)
     try:
-        return _problem(fact.code, fact.sentence, status, _headers(fact), details, lang)
+        return _told(fact.code, fact.sentence, details, lang)
     except TypeError:  # a list or a dict among the details
-        return _problem.__wrapped__(fact.code, fact.sentence, status, _headers(fact), details, lang)
-
-
-def _headers(fact: Fact) -> tuple[tuple[str, str], ...]:
-    if "retry_after" in fact.details:
-        return (("Retry-After", str(fact.details["retry_after"])),)
-    return (("WWW-Authenticate", "Bearer"),) if fact.code == "unauthorized" else ()
+        return _told.__wrapped__(fact.code, fact.sentence, details, lang)
 
 
 @lru_cache(maxsize=512)
+def _told(code: str, sentence: str, details: tuple[tuple[str, Any], ...], lang: str) -> Problem:
+    known = dict(details)
+    return _problem(code, sentence, STATUS.get(code, 409), _headers(code, known), known, lang)
+
+
+def _headers(code: str, details: dict[str, Any]) -> dict[str, str]:
+    if "retry_after" in details:
+        return {"Retry-After": str(details["retry_after"])}
+    return {"WWW-Authenticate": "Bearer"} if code == "unauthorized" else {}
+
+
 def _problem(
-    code: str,
-    sentence: str,
-    status: int,
-    headers: tuple[tuple[str, str], ...],
-    details: tuple[tuple[str, Any], ...],
-    lang: str,
+    code: str, sentence: str, status: int, headers: dict[str, str], details: dict[str, Any], lang: str
 ) -> Problem:
     with i18n.speaking(lang):
-        known = dict(details)
-        errors = known.pop("errors", None)  # Invalid's: one sentence for each field
-        body = {**known, "type": "about:blank", "title": i18n.sentence(Fact(sentence, **known))}
-        body |= {"status": status, "code": code}
-        if errors is not None:
-            body["errors"] = {field: i18n.gettext(wrong) for field, wrong in errors.items()}
+        body = {name: value for name, value in details.items() if name != "errors"}
+        body |= {"type": "about:blank", "title": i18n.sentence(Fact(sentence, **details)), "status": status}
+        body["code"] = code
+        if "errors" in details:  # Invalid's: one sentence for each field
+            body["errors"] = {field: i18n.gettext(wrong) for field, wrong in details["errors"].items()}
             body["detail"] = "; ".join(f"{field}: {wrong}" for field, wrong in body["errors"].items())
-    raw = msgspec.json.encode(body)
-    own = {"Vary": "Accept-Language", **dict(headers), "Content-Type": "application/problem+json"}
-    return Problem(status, tuple((n.lower().encode(), v.encode("latin-1")) for n, v in own.items()), raw)
+    own = {"Vary": "Accept-Language", **headers, "Content-Type": "application/problem+json"}
+    raw = tuple((name.lower().encode(), value.encode("latin-1")) for name, value in own.items())
+    return Problem(status, raw, msgspec.json.encode(body))
 
 
 def _sent(problem: Problem) -> Response:

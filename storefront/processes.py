@@ -38,7 +38,8 @@ def web() -> None:
     uvicorn.run(
         "storefront.app:create", factory=True, host=settings().host, port=settings().port,
         loop="uvloop", http="httptools", ws="none", access_log=False, log_level="warning", server_header=False,
-        forwarded_allow_ips=settings().forwarded_allow_ips or [], timeout_graceful_shutdown=5, backlog=4096,
+        proxy_headers=bool(settings().forwarded_allow_ips), forwarded_allow_ips=settings().forwarded_allow_ips,
+        timeout_graceful_shutdown=5, backlog=4096,
     )  # fmt: skip
 
 
