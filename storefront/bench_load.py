@@ -141,7 +141,6 @@ def _json(command: list[str], cores: Cores, more: dict[str, str]) -> dict[str, A
         pinned(cores.load, ["env", *names, *command]),
         capture_output=True,
         text=True,
-        errors="backslashreplace",  # wrk prints odd bytes for what it has no figure of
         check=False,
         timeout=_LONGEST,
     )

@@ -19,7 +19,7 @@ function init(args)
   time, threads = tonumber(args[1]) * 1e6, tonumber(args[2])
   local method, start = args[3], args[3] .. " " .. args[4]
   local host = " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\n"
-  planned, answered, at, began, ended, counts = 0, 0, 0, nil, 0, {}
+  planned, answered, at, began, ended = 0, 0, 0, nil, 0
   if args[5] then
     lines = shared.lines(args[5], tonumber(args[6]), tonumber(args[7]), turn, threads)
     asks, head, tail = method == "GET", start, host .. "Authorization: Bearer "
@@ -62,8 +62,7 @@ end
 function response(status, headers, body)
   ended = shared.now() - began
   answered = answered + 1
-  local what = shared.named(status, body)
-  counts[what] = (counts[what] or 0) + 1
+  shared.count(shared.named(status, body))
   if answered == planned and over() then
     shared.finish(turn, threads, over_at)
   end

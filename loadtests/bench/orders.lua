@@ -19,8 +19,7 @@ function init(args)
   time, threads, drop, offer = tonumber(args[1]) * 1e6, tonumber(args[2]), args[3], args[4]
   people = shared.lines(args[5], tonumber(args[6]), tonumber(args[7]), turn, threads)
   host = " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\nAuthorization: Bearer "
-  at, step, began, ended, counts = 0, "search", nil, 0, {}
-  took_search, took_hold, took_order, took_all = {}, {}, {}, {} -- microseconds; wrk cannot copy a table of tables
+  at, step, began, ended = 0, "search", nil, 0
   math.randomseed(turn)
 end
 
@@ -71,10 +70,8 @@ function response(status, headers, body)
   local at_last = shared.now()
   ended = at_last - began
   local named = shared.named(status, body)
-  local what = step .. " " .. named
-  counts[what] = (counts[what] or 0) + 1
-  local took = _G["took_" .. step]
-  took[#took + 1] = at_last - asked
+  shared.count(step .. " " .. named)
+  shared.took(step, at_last - asked)
   if step == "search" and status == 200 and choose(body) then
     step = "hold"
   elseif step == "hold" and status == 201 then
@@ -83,29 +80,17 @@ function response(status, headers, body)
     step = "hold"
   else
     if step == "order" and status == 201 then
-      took_all[#took_all + 1] = at_last - started
+      shared.took("all", at_last - started)
     end
     step = "search"
   end
 end
 
 function done(summary, latency, requests)
-  local placed, times = 0, {}
-  for _, thread in ipairs(shared.threads) do
-    placed = placed + (thread:get("counts")["order 201"] or 0)
+  local times = {}
+  for nth, what in ipairs({ "search", "hold", "order", "all" }) do
+    times[nth] = string.format('"%s": %s', what, shared.times(what))
   end
-  for _, what in ipairs({ "search", "hold", "order", "all" }) do
-    local list = {}
-    for _, thread in ipairs(shared.threads) do
-      for _, one in pairs(thread:get("took_" .. what)) do
-        list[#list + 1] = one
-      end
-    end
-    table.sort(list)
-    local function part(share)
-      return list[math.max(1, math.ceil(share * #list))] or 0
-    end
-    times[#times + 1] = string.format('"%s": [%d, %d, %d]', what, part(0.5), part(0.99), part(1))
-  end
-  io.write(string.format('\n{"orders": %d, %s, "us": {%s}}\n', placed, shared.told(summary), table.concat(times, ", ")))
+  io.write(string.format('\n{"orders": %d, %s, "us": {%s}}\n', shared.total("order 201"), shared.told(summary),
+    table.concat(times, ", ")))
 end

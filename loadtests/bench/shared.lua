@@ -57,17 +57,56 @@ function shared.lines(file, first, count, turn, threads)
   return found
 end
 
+-- What a thread counts and times lies in globals of numbers and strings: with a table, thread:get() takes one value too
+-- many off the thread's stack (wrk 4.1), and what lies there then is anything.
+function shared.count(what)
+  local name = "count " .. what
+  if not _G[name] then
+    kinds, _G[name] = (kinds or "") .. what .. "\n", 0
+  end
+  _G[name] = _G[name] + 1
+end
+
+-- Keep a time under a name.
+function shared.took(what, time)
+  local nth = (_G["times " .. what] or 0) + 1
+  _G["times " .. what], _G["time " .. what .. nth] = nth, time
+end
+
+-- How often something was counted, in all threads.
+function shared.total(what)
+  local total = 0
+  for _, thread in ipairs(shared.threads) do
+    total = total + (thread:get("count " .. what) or 0)
+  end
+  return total
+end
+
+-- The times of all threads under a name as JSON: half were no longer, 99 of 100 were no longer, the longest.
+function shared.times(what)
+  local list = {}
+  for _, thread in ipairs(shared.threads) do
+    for nth = 1, thread:get("times " .. what) or 0 do
+      list[#list + 1] = thread:get("time " .. what .. nth)
+    end
+  end
+  table.sort(list)
+  local function part(share)
+    return list[math.max(1, math.ceil(share * #list))] or 0
+  end
+  return string.format("[%d, %d, %d]", part(0.5), part(0.99), part(1))
+end
+
 -- All threads' answers as JSON, and how long the longest was at it, in seconds.
 function shared.told(summary)
-  local total, told, longest = {}, {}, 0
+  local seen, told, longest = {}, {}, 0
   for _, thread in ipairs(shared.threads) do
-    for what, count in pairs(thread:get("counts")) do
-      total[what] = (total[what] or 0) + count
-    end
     longest = math.max(longest, thread:get("ended"))
-  end
-  for what, count in pairs(total) do
-    told[#told + 1] = string.format('"%s": %d', what, count)
+    for what in string.gmatch(thread:get("kinds") or "", "[^\n]+") do
+      if not seen[what] then
+        seen[what], told[#told + 1] = true, string.format('"%s": %d', what, shared.total(what))
+      end
+    end
   end
   local errors = summary.errors
   return string.format('"answers": {%s}, "seconds": %.4f, "errors": %d', table.concat(told, ", "), longest / 1e6,
