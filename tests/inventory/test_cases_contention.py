@@ -74,7 +74,7 @@ def test_a_lock_was_skipped_every_path_to_a_held_number_passes_the_gate(make: Ma
 
 
 def test_a_lock_was_skipped_the_gate_is_one_line_of_one_verb() -> None:
-    """No other verb takes a number out of `free` while the drop sells but mend, which repairs what the audit found."""
+    """While a drop sells no other verb takes numbers out of `free`, but mend, which repairs what audits find."""
     taker = re.compile(r"redis\.call\('(?:SREM|SPOP|SMOVE)', KEYS\[(\d+)\]")
     found = {
         verb
