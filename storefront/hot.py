@@ -1,4 +1,4 @@
-"""The hot routes' own entrance: holding and searching skip the router and its middleware, by the same rules.
+"""The hot routes' own entrance: searching, holding and ordering skip router and middleware, by the same rules.
 
 What is not plainly a good request for one of them goes the long way, and is refused there. Plain ASGI."""
 
@@ -16,10 +16,12 @@ from runtime import api
 from runtime.facts import Fact, Unauthorized
 from storefront import accounts, language, metrics, problems, security
 from storefront.api_drops import HoldIn, HoldOut, hold_for, hold_number
+from storefront.api_orders import OrderIn, OrderOut, place_order
 from storefront.api_shelf import NumbersOut, search_numbers
 
 Headers = dict[bytes, bytes]
 _DROPS = "/api/v1/drops/"
+_HOT = (_DROPS, "/api/v1/orders")
 _LARGE = len(str(api.MAX_BODY))  # a Content-Length as long as that may be too much
 _ENCODER = msgspec.json.Encoder()
 _JSON: tuple[security.Raw, ...] = ((b"content-type", b"application/json"),)
@@ -33,9 +35,11 @@ class Entrance:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        if scope["type"] != "http" or not scope["path"].startswith(_DROPS) or scope["root_path"]:
+        if scope["type"] != "http" or not scope["path"].startswith(_HOT) or scope["root_path"]:
             return await self.app(scope, receive, send)
         drop, _, what = scope["path"][len(_DROPS) :].partition("/")
+        if not scope["path"].startswith(_DROPS):
+            drop, what = "none", scope["path"].removeprefix("/api/v1")
         route, headers = _ROUTES.get((scope["method"], what)), security.given(scope)
         large = len(headers.get(b"content-length", b"")) >= _LARGE
         if route is None or not drop or large or security.refusal(scope, headers):
@@ -80,10 +84,15 @@ def _search(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable
     return found
 
 
+def _order(scope: Scope, headers: Headers, _drop: str, body: bytes) -> Awaitable[OrderOut]:
+    placed: Awaitable[OrderOut] = place_order.call(Request(scope), api.decoded(body, OrderIn))
+    return placed
+
+
 Call = Callable[[Scope, Headers, str, bytes], Awaitable[Any]]
 _ROUTES: dict[tuple[str, str], tuple[api.Endpoint, Call]] = {
     (one.method, one.path.removeprefix("/drops/{drop}/")): (one, call)
-    for one, call in ((hold_number, _hold), (search_numbers, _search))
+    for one, call in ((hold_number, _hold), (search_numbers, _search), (place_order, _order))
 }
 
 
