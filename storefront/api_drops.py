@@ -7,14 +7,14 @@ from starlette.requests import Request
 
 from checkout import offers
 from checkout.models import Offer
-from inventory import drops, holds, shelf, tallies
+from inventory import drops, holds, tallies
 from inventory.facts import DropClosed, DropPaused, LimitReached, NotOpen, Ordered, SoldOut, Taken
 from inventory.models import Drop
 from runtime import clock
 from runtime.api import Parameter, endpoint, routes
 from runtime.db import reading
 from runtime.facts import N_, Fact, Invalid, NotFound, Unauthorized, Unavailable
-from storefront import accounts, offer_book
+from storefront import accounts, nearest, offer_book
 from storefront.api_account import shopper
 
 
@@ -140,8 +140,7 @@ async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: st
             person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku,
         )  # fmt: skip
     except Taken as fact:
-        near = shelf.similar(drop, number)
-        raise Taken(number=number, alternatives=msgspec.to_builtins(near)) from fact
+        raise Taken(number=number, alternatives=nearest.alternatives(drop, number)) from fact
     return _hold(held)
 
 
