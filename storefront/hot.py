@@ -20,8 +20,8 @@ from storefront.api_orders import OrderIn, OrderOut, place_order
 from storefront.api_shelf import NumbersOut, search_numbers
 
 Headers = dict[bytes, bytes]
-_DROPS = "/api/v1/drops/"
-_HOT = (_DROPS, "/api/v1/orders")
+_API, _DROPS = "/api/v1", "/drops/"
+_DROP = "/drops/{drop}/"  # as the endpoints name it
 _LARGE = len(str(api.MAX_BODY))  # a Content-Length as long as that may be too much
 _ENCODER = msgspec.json.Encoder()
 _JSON: tuple[security.Raw, ...] = ((b"content-type", b"application/json"),)
@@ -35,14 +35,15 @@ class Entrance:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        if scope["type"] != "http" or not scope["path"].startswith(_HOT) or scope["root_path"]:
+        if scope["type"] != "http" or not scope["path"].startswith(_API) or scope["root_path"]:
             return await self.app(scope, receive, send)
-        drop, _, what = scope["path"][len(_DROPS) :].partition("/")
-        if not scope["path"].startswith(_DROPS):
-            drop, what = "none", scope["path"].removeprefix("/api/v1")
-        route, headers = _ROUTES.get((scope["method"], what)), security.given(scope)
+        path, drop = scope["path"][len(_API) :], ""
+        if path.startswith(_DROPS):
+            drop, _, what = path[len(_DROPS) :].partition("/")
+            path = _DROP + what if drop else ""
+        route, headers = _ROUTES.get((scope["method"], path)), security.given(scope)
         large = len(headers.get(b"content-length", b"")) >= _LARGE
-        if route is None or not drop or large or security.refusal(scope, headers):
+        if route is None or large or security.refusal(scope, headers):
             return await self.app(scope, receive, send)
         endpoint, call = route
         body = b""
@@ -91,7 +92,7 @@ def _order(scope: Scope, headers: Headers, _drop: str, body: bytes) -> Awaitable
 
 Call = Callable[[Scope, Headers, str, bytes], Awaitable[Any]]
 _ROUTES: dict[tuple[str, str], tuple[api.Endpoint, Call]] = {
-    (one.method, one.path.removeprefix("/drops/{drop}/")): (one, call)
+    (one.method, one.path): (one, call)
     for one, call in ((hold_number, _hold), (search_numbers, _search), (place_order, _order))
 }
 

@@ -13,6 +13,7 @@ from tests.storefront.asgi import HOST, Asked
 
 HOLDS = f"/api/v1/drops/{DROP}/holds"
 NUMBERS = f"/api/v1/drops/{DROP}/numbers"
+ORDERS = "/api/v1/orders"
 FIRST, SECOND = "18600131024", "18600131025"  # two of the drop
 ZH = (b"accept-language", b"zh-CN,zh;q=0.9,en;q=0.8")
 EN = (b"accept-language", b"en")
@@ -37,6 +38,10 @@ def post(body: bytes = b"", *headers: tuple[bytes, bytes], path: str = HOLDS, wh
 
 
 GOOD = wish()
+ORDER = json.dumps({
+    "hold": "hld_none", "payment": "cod",
+    "receiver": dict.fromkeys(("name", "mobile", "province", "city", "district", "address"), "x"),
+}).encode()  # fmt: skip
 BODIES = {
     "good": GOOD,
     "nothing": b"",
@@ -148,7 +153,8 @@ PATHS = (
         "/api/v1/drops/*/holds",
     ),
     *("/api/v1/drops/" + "x" * 5000 + "/holds", "/api/v1/drops/轮/holds", "/api/v1/drops/round-1/HOLDS"),
-    *("/api/v1/drops/..%2f/numbers", "/api/v1/drops/round-1/holds/x"),
+    *("/api/v1/drops/..%2f/numbers", "/api/v1/drops/round-1/holds/x", "/api/v1/drops/round-1//orders"),
+    *("/api/v1/orders/", "/api/v1/orders/x", "/api/v1/orders\n", "/api/v1", "/api/v1/drops/{drop}/holds"),
 )
 
 

@@ -26,6 +26,8 @@ from tests.storefront.hot_cases import (
     HEADERS,
     HOLDS,
     NUMBERS,
+    ORDER,
+    ORDERS,
     PATHS,
     PIECES,
     QUERIES,
@@ -84,6 +86,7 @@ async def test_bodies(pair: Pair, language: tuple[tuple[bytes, bytes], ...]) -> 
     for nth, body in enumerate(BODIES.values()):
         size = (b"content-length", str(len(body)).encode())
         await pair(post(body, size, *language, who=f"acc_{nth}"))
+        await pair(post(body, size, *language, path=ORDERS))
 
 
 async def test_headers(pair: Pair) -> None:
@@ -92,6 +95,7 @@ async def test_headers(pair: Pair) -> None:
         given = made()
         await pair(Asked("GET", NUMBERS, given, query=b"limit=3&batch=x"))
         await pair(Asked("POST", HOLDS, given, (b"{}",)))
+        await pair(Asked("POST", ORDERS, (*given, (b"idempotency-key", b"a long key")), (ORDER,)))
         answer = await pair(Asked("POST", HOLDS, given, (GOOD,)))
         assert answer.status == REFUSED.get(name, answer.status)
 
@@ -107,7 +111,7 @@ async def test_paths_and_methods(pair: Pair) -> None:
     for path in PATHS:
         for method in ("POST", "GET"):
             await pair(Asked(method, path, (HOST, bearer()), (GOOD,)))
-    for path in (HOLDS, NUMBERS):
+    for path in (HOLDS, NUMBERS, ORDERS):
         for method in ("HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "GET", "BREW", "post"):
             await pair(Asked(method, path, (HOST, bearer()), (GOOD,), query=b"batch=1"))
 
