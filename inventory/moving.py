@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from inventory import verbs
 from inventory.models import Drop, DropSku, HandsetUnit, Number
 from runtime import clock
+from runtime.db import patient
 from runtime.facts import N_, Invalid
 from runtime.redis import asking
 
@@ -18,6 +19,7 @@ def into(session: Session, drop: Drop) -> dict[str, int]:
     """Numbers of the drop's pool, cities and grades, lowest first, at most its quota, and its handsets.
 
     Raises Invalid(pool=...) without a single number, Invalid(skus=...) when handsets are missing."""
+    patient(session)
     wanted = (
         select(Number.number)
         .where(Number.pool == drop.pool, Number.state == "available")
@@ -49,6 +51,7 @@ def into(session: Session, drop: Drop) -> dict[str, int]:
 
 def out_of(session: Session, drop: Drop, handsets_left: dict[str, int]) -> dict[str, int]:
     """Sold numbers are marked, withdrawn ones cool, the others are stock of the pool again."""
+    patient(session)
     owners: dict[str, str] = {}
     for lot in range(drop.lots):
         with asking() as client:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
@@ -151,6 +152,12 @@ def writing() -> Iterator[Session]:
 @lru_cache(maxsize=1)
 def _writes() -> Engine:
     return engine().execution_options(writes=True)
+
+
+def patient(session: Session) -> None:
+    """Let the statements of this transaction take minutes: for rare work on very many rows."""
+    if _dialect(session) == "postgresql":
+        session.execute(text("SET LOCAL statement_timeout = 600000"))
 
 
 def deadlocked(error: OperationalError) -> bool:
