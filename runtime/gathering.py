@@ -70,7 +70,7 @@ class Gathering(Generic[Asked, Told]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Told] = loop.create_future()
         self._add(_Waiter(asked, future, loop))
-        timer = loop.call_later(self.deadline, _tell, [(future, Unavailable())])
+        timer = loop.call_later(self.deadline, _late, future)
         try:
             return await future
         finally:
@@ -127,6 +127,10 @@ class Gathering(Generic[Asked, Told]):
             else:
                 with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
                     loop.call_soon_threadsafe(_tell, told)
+
+
+def _late(future: asyncio.Future[Any]) -> None:
+    _tell([(future, Unavailable())])
 
 
 def _tell(told: Sequence[tuple[_Future, Any]]) -> None:
