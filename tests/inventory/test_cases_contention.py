@@ -7,7 +7,7 @@
 | 3 paid after the hold lapsed | tests/checkout/test_payments.py (money after expiry), test_expiry.py |
 | 4 expiry and confirmation cross | tests/inventory/test_cases.py, tests/checkout/test_cases.py |
 | 5 a double click decrements twice | here; tests/journey/test_races.py |
-| 6 death between Redis and the order | tests/checkout/test_orphans.py, tests/journey/test_kill.py |
+| 6 death between Redis and the order | tests/checkout/test_crash_points.py, test_orphans.py |
 | 7 a release runs twice | tests/inventory/test_cases.py |
 | 8 failed orders never give back | tests/checkout/test_cases.py |
 | 9 sold out sticks | tests/inventory/test_cases.py |
