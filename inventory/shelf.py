@@ -119,6 +119,11 @@ def stop() -> None:
         _follower = None
 
 
+def forget() -> None:
+    """Forget all drops; tests that make another one under the same id call it."""
+    _shelves.clear()
+
+
 def _stack(drop_id: str) -> Stack:
     shelf = _shelves.get(drop_id)
     return refresh(drop_id) if shelf is None or _follower is None else shelf.stack

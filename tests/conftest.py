@@ -46,6 +46,7 @@ if _REDIS_URL:
 if _REDIS:  # for test processes and for shops
     os.environ["HAOKA_TEST_REDIS"] = _REDIS
 
+from inventory import shelf, verbs  # noqa: E402
 from runtime import clock, log, redis_server  # noqa: E402
 from runtime import db as database  # noqa: E402
 from runtime import redis as redis_clients  # noqa: E402
@@ -109,6 +110,9 @@ def db(schema: None) -> Iterator[None]:
     with database.writing() as session:
         for table in reversed(database.Base.metadata.sorted_tables):
             session.execute(table.delete())
+    # Another test may have had a drop of the same id, elsewhere and with other numbers.
+    verbs.forget()
+    shelf.forget()
     yield
     clock.shift(timedelta())
 

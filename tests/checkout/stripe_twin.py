@@ -78,7 +78,7 @@ def running(folder: Path) -> Iterator[Twin]:
     twin.app.state.postman.stop()
 
 
-def eventually(true: Callable[[], bool], seconds: float = 5) -> None:
+def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, "it did not happen in time"

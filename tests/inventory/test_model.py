@@ -392,6 +392,6 @@ def test_every_verb_does_what_the_book_says(
     )
     assert taken >= steps
     reached = [word for word in REACHED if layout != "three lots" or word != "hold not_found"]
-    if steps >= 2_000:  # with fewer, much is left to luck
+    if steps >= 10_000:  # with fewer, much is left to luck
         assert again >= taken * 0.3
         assert [word for word in reached if Sale.seen[word] < 1 + steps // 2_000] == []
