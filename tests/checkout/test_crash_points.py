@@ -53,12 +53,15 @@ WALKS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "too_late": (("payment.sent_back",), "alipay", "payment_expired"),
 }
 STOCK = (
-    "orphan.voided",
-    "drop.chunk_loaded",
-    "drop.loaded",
-    "drop.epoch_written",
-    "drop.fenced",
-    "drop.rebuilt",
+    *(
+        "orphan.voided",
+        "drop.chunk_loaded",
+        "drop.loaded",
+        "drop.epoch_written",
+        "drop.fenced",
+        "drop.rebuilt",
+    ),
+    "audit.mended",
 )
 ELSEWHERE = {
     "order.given_back": "tests/checkout/test_batch_trouble.py",

@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis import Redis
-
+from inventory import verbs
+from runtime.redis import hot
+from tests import servers
 from tests.proof.wire import AWAY, Wire
 from tests.proof.world import Buyer, World, made
 from tests.shop import Shop, running, until
@@ -60,22 +61,20 @@ class Sale:
 
 async def flushed_while_selling(shop: Shop, sale: Sale) -> dict[str, list[Any]]:
     """The orders as they were before the rebuild."""
-    redis = Redis.from_url(_address(shop))
     buyers = [asyncio.create_task(sale.buy()) for _ in range(12)]
     while len(sale.orders) < 40:
         await asyncio.sleep(0.01)
-    await asyncio.to_thread(redis.flushall)
-    accepted = sale.answers.count(201)
-    asked = len(sale.answers)
-    # What was in flight at that moment is answered; whoever comes later is refused.
-    while len(sale.answers) < asked + 300:
-        await asyncio.sleep(0.01)
-    assert sale.answers.count(201) - accepted <= len(buyers)
-    assert set(sale.answers[-250:]) <= AWAY
-    assert redis.exists(f"{{{DROP}}}:{DROP}:epoch") == 0
+    with servers.using(shop.env.get("HAOKA_REDIS_URL") or servers.url(shop.home / "redis")):
+        await asyncio.to_thread(hot().flushall)
+        accepted, asked = sale.answers.count(201), len(sale.answers)
+        # What was in flight at that moment is answered; whoever comes later is refused.
+        while len(sale.answers) < asked + 300:
+            await asyncio.sleep(0.01)
+        assert sale.answers.count(201) - accepted <= len(buyers)
+        assert set(sale.answers[-250:]) <= AWAY
+        assert hot().exists(verbs.key(DROP, "epoch")) == 0
     sale.stopped = True
     await asyncio.gather(*buyers)
-    redis.close()
     return await sale.look()
 
 
@@ -108,7 +107,3 @@ async def _sell_on(sale: Sale, orders: int) -> None:
     numbers = [told[0] for told in (await sale.look()).values()]
     assert len(numbers) == len(set(numbers))
     assert known < set(numbers)
-
-
-def _address(shop: Shop) -> str:
-    return shop.env.get("HAOKA_REDIS_URL") or f"unix://{shop.home / 'redis' / 'redis.sock'}"
