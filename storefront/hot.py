@@ -48,10 +48,17 @@ class Entrance:
         endpoint, call = route
         body = b""
         if endpoint.body is not None:
-            message = await receive()
-            if message["type"] != "http.request" or message.get("more_body"):
-                return await self.app(scope, _again(message, receive), send)
-            body = message.get("body", b"")
+            received = [await receive()]
+            body = received[0].get("body", b"")
+            if (
+                received[0].get("more_body")
+                or received[0]["type"] != "http.request"
+                or len(body) > api.MAX_BODY
+            ):
+                whole = await _whole(received, receive, headers)
+                if whole is None:
+                    return await self.app(scope, _again(received, receive), send)
+                body = whole
         try:
             answer = await call(scope, headers, drop, body)
             status, own, told = endpoint.status, _JSON, _ENCODER.encode(answer)
@@ -104,9 +111,22 @@ def _raising(bug: Exception) -> ASGIApp:
     return app
 
 
-def _again(message: Message, receive: Receive) -> Receive:
+async def _whole(received: list[Message], receive: Receive, headers: Headers) -> bytes | None:
+    """A body that comes in pieces, put together; None when it is too large or the client went away. A server may say
+    that there is more before it knows: by its length a body is whole without waiting for an empty last piece."""
+    body = b""
+    for message in received:
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or len(body) > api.MAX_BODY:
+            return None
+        if message.get("more_body") and b"%d" % len(body) != headers.get(b"content-length"):
+            received.append(await receive())
+    return body
+
+
+def _again(received: list[Message], receive: Receive) -> Receive:
     """What was received already, then what comes after it."""
-    waiting = [message]
+    waiting = received[::-1]
 
     async def receive_again() -> Message:
         return waiting.pop() if waiting else await receive()

@@ -160,5 +160,5 @@ PATHS = (
 
 PIECES = (
     *((GOOD[:5], GOOD[5:]), (b"", GOOD), (GOOD, b""), (b"", b"")),
-    *((b"a" * 600_000,) * 2, (GOOD, b" " * MAX_BODY)),
+    *((b"a" * 600_000,) * 2, (GOOD, b" " * MAX_BODY), (GOOD + b" " * MAX_BODY,)),
 )

@@ -118,7 +118,11 @@ async def test_paths_and_methods(pair: Pair) -> None:
 
 async def test_a_body_in_pieces(pair: Pair) -> None:
     told = [(await pair(Asked("POST", HOLDS, (HOST, bearer()), pieces))).status for pieces in PIECES]
-    assert told == [201, 201, 201, 422, 413, 413]
+    assert told == [201, 201, 201, 422, 413, 413, 413]
+    size = (b"content-length", str(len(GOOD)).encode())
+    for pieces in ((GOOD, b""), (GOOD[:5], GOOD[5:], b"")):
+        assert (await pair(Asked("POST", HOLDS, (HOST, bearer(), size), pieces))).status == 201
+    assert (await pair(Asked("POST", HOLDS, (HOST, bearer(), size), PIECES[4]))).status == 413
 
 
 async def test_a_client_that_went_away(pair: Pair) -> None:
