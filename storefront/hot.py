@@ -48,13 +48,10 @@ class Entrance:
         endpoint, call = route
         body = b""
         if endpoint.body is not None:
-            received = [await receive()]
-            body = received[0].get("body", b"")
-            if (
-                received[0].get("more_body")
-                or received[0]["type"] != "http.request"
-                or len(body) > api.MAX_BODY
-            ):
+            first = await receive()
+            body = first.get("body", b"")
+            if first.get("more_body") or first["type"] != "http.request" or len(body) > api.MAX_BODY:
+                received = [first]
                 whole = await _whole(received, receive, headers)
                 if whole is None:
                     return await self.app(scope, _again(received, receive), send)

@@ -125,6 +125,18 @@ async def test_a_body_in_pieces(pair: Pair) -> None:
     assert (await pair(Asked("POST", HOLDS, (HOST, bearer(), size), PIECES[4]))).status == 413
 
 
+async def test_the_entrance_answers_by_itself(world: str) -> None:
+    async def behind(*_: object) -> None:
+        raise AssertionError("asked the app behind")
+
+    size = (b"content-length", str(len(GOOD)).encode())
+    for pieces in ((GOOD,), (GOOD, b""), (GOOD[:9], GOOD[9:])):  # granian sends the end of a body by itself
+        answer = await ask(hot.Entrance(behind), Asked("POST", HOLDS, (HOST, bearer(), size), pieces))
+        assert answer.status == 201
+    assert (await ask(hot.Entrance(behind), Asked("GET", NUMBERS))).status == 200
+    await redis_clients.close_async()
+
+
 async def test_a_client_that_went_away(pair: Pair) -> None:
     await pair(Asked("POST", HOLDS, (HOST, bearer()), (GOOD[:5],), gone=True))
 
