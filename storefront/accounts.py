@@ -117,7 +117,7 @@ def of_request(request: HTTPConnection) -> tuple[Account, Identity] | None:
     at = clock.now()
     with reading() as session:
         row = session.get(ShopperSession, identity.session)
-        if row is None or row.revoked_at or row.seen_at < at - IDLE:
+        if row is None or is_over(row.revoked_at, row.seen_at, at):
             return None
         account = session.get_one(Account, identity.account)
     if row.seen_at < at - timedelta(minutes=1):
@@ -126,6 +126,11 @@ def of_request(request: HTTPConnection) -> tuple[Account, Identity] | None:
                 update(ShopperSession).where(ShopperSession.id == identity.session).values(seen_at=at)
             )
     return account, identity
+
+
+def is_over(revoked_at: datetime | None, seen_at: datetime, at: datetime) -> bool:
+    """Was a session ended, or idle for too long?"""
+    return revoked_at is not None or seen_at < at - IDLE
 
 
 def csrf_token(identity: Identity) -> str:

@@ -42,7 +42,7 @@ def _read(ids: Sequence[str]) -> list[SignedIn | None]:
     with reading() as session:
         rows = session.execute(_THESE, {"ids": ids}).all()
     for row in rows:
-        if row.revoked_at is None and row.seen_at >= at - accounts.IDLE:
+        if not accounts.is_over(row.revoked_at, row.seen_at, at):
             found[row.id] = SignedIn(row.account, row.phone)
             if row.seen_at < at - RENEWED:
                 _renewing.tell(row.id)

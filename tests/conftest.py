@@ -46,6 +46,7 @@ if _REDIS_URL:
 if _REDIS:  # for test processes and for shops
     os.environ["HAOKA_TEST_REDIS"] = _REDIS
 
+from checkout import offers  # noqa: E402
 from inventory import shelf, verbs  # noqa: E402
 from runtime import clock, log, redis_server  # noqa: E402
 from runtime import db as database  # noqa: E402
@@ -113,6 +114,7 @@ def db(schema: None) -> Iterator[None]:
     # Another test may have had a drop of the same id, elsewhere and with other numbers.
     verbs.forget()
     shelf.forget()
+    offers.forget()
     yield
     clock.shift(timedelta())
 
