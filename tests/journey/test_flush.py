@@ -78,7 +78,9 @@ async def flushed_while_selling(shop: Shop, sale: Sale) -> dict[str, list[Any]]:
     return await sale.look()
 
 
-def test_redis_flushed_in_mid_drop_sells_nothing_until_it_is_rebuilt_and_no_order_changes() -> None:
+def test_redis_flushed_in_mid_drop_sells_nothing_until_it_is_rebuilt_and_no_order_changes(
+    schema: None,
+) -> None:
     with running() as shop:
         sale = Sale(shop, made(shop, DROP, 4_000, 4_000))
         before = asyncio.run(flushed_while_selling(shop, sale))
