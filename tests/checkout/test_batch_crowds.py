@@ -5,6 +5,7 @@ HAOKA_CROWD_ORDERS sets how many orders are placed (default 192)."""
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,11 +35,11 @@ def market(db: None, redis: Redis, twins: str, tmp_path: Path) -> Shop:
     return open_shop(tmp_path, twins, ORDERS)
 
 
-def test_random_batches_of_64_threads(market: Shop) -> None:
+def test_random_batches_of_64_threads(market: Shop, record_property: Callable[[str, object], None]) -> None:
     """Three accounts to an ID, each order wanted three times in batches of random sizes and orders; the waiting that
     a batch leaves to others is done alone. Every fifth ID has places for two of its three."""
     seed = random.randrange(10**9)
-    print(f"seed {seed}")
+    print(f"seed {seed}")  # of a failure
     dice = random.Random(seed)
     crowd = [f"acc-{n}" for n in range(ORDERS)]
     ids = ORDERS // 3
@@ -95,5 +96,9 @@ def test_random_batches_of_64_threads(market: Shop) -> None:
     with writing() as session:
         for row in session.scalars(select(IdQuota).where(IdQuota.used == limit)):
             row.used = 2
-    market.settle_down()
     assert market.clean()
+    record_property(
+        "proof",
+        f"{len(told)} requests for {ORDERS} orders in {len(batches)} batches of {THREADS} threads, "
+        f"{aside['Aside']} placed aside: {len(placed)} orders, none lost or doubled, no deadlock; seed {seed}",
+    )
