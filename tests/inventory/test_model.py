@@ -47,9 +47,9 @@ WISH = st.tuples(
 CLAIM = st.tuples(PICK, ORDERS, st.sampled_from(["", "p1", "p2"]))
 
 LAYOUTS = {
-    "one lot": 0.4,
+    "one lot": 0.42,
     "a round of a campaign": 0.05,
-    "three lots": 0.05,
+    "three lots": 0.03,
 }  # of all steps, on each kind of server
 REACHED = (
     *("hold held", "hold taken", "hold sold_out", "hold limit_reached", "hold not_found", "hold drop_paused"),
