@@ -142,7 +142,7 @@ def repaired(shop: Shop, me: Me) -> None:
 
 
 def _placed(shop: Shop, me: Me) -> Order:
-    """As any client does: the same once more while the answer is "back in a moment" (a cold start, a slow machine)."""
+    """As any client does: the same once more while the answer is "back in a moment" (a cold start, say)."""
     for _ in range(20):
         try:
             return shop.place(
