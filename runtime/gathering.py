@@ -14,13 +14,13 @@ from typing import Any, Generic, TypeVar
 
 from runtime.facts import Unavailable
 from runtime.log import log
+from runtime.settings import settings
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
 
 BATCH = 256  # calls worked off at once
 WAITING = 2_000  # calls that may wait; more are refused at once, so that a slow database piles nothing up
-DEADLINE = 3.0  # seconds a caller waits for its answer
 
 _Future = asyncio.Future[Any] | concurrent.futures.Future[Any]
 
@@ -46,13 +46,18 @@ class Gathering(Generic[Asked, Told]):
         *,
         batch: int = BATCH,
         waiting: int = WAITING,
-        deadline: float = DEADLINE,
+        deadline: float | None = None,
     ) -> None:
         self.name, self.work = name, work
-        self.batch, self.waiting, self.deadline = batch, waiting, deadline
+        self.batch, self.waiting, self._deadline = batch, waiting, deadline
         self._gathered: SimpleQueue[_Waiter[Asked]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+
+    @property
+    def deadline(self) -> float:
+        """Seconds a caller waits for its answer."""
+        return settings().answer_ms / 1000 if self._deadline is None else self._deadline
 
     def call(self, asked: Asked) -> Told:
         """This call's own answer. Raises Unavailable when too many wait or no answer came in time: the work may be

@@ -1,11 +1,11 @@
 """Redis: the client for plain commands, and a Lua verb loaded from its file.
 
 What every caller may count on, whatever happens to Redis, its network or its cluster:
-- `Verb.__call__` and `Verb.awaited` take at most DEADLINE seconds and by themselves send again what got no answer,
-  since every verb is idempotent by its token. Callers do not send again.
+- `Verb.__call__` and `Verb.awaited` take at most `deadline()` seconds and by themselves send again what got no
+  answer, since every verb is idempotent by its token. Callers do not send again.
 - When the server is known not to answer they raise `Refused`, an Unavailable, at once and without sending; every
   quarter of a second it is asked whether it is well again. `healthy(key)` tells the same without calling.
-- A plain command is sent once and waits at most TIMEOUT for its answer; its trouble is Unavailable or Refused too."""
+- A plain command is sent once and waits at most `timeout()` seconds; its trouble is Unavailable or Refused too."""
 
 import asyncio
 import hashlib
@@ -24,9 +24,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from runtime.breaker import Refused as Refused
 from runtime.facts import Unavailable
-from runtime.redis_clients import DEADLINE as DEADLINE
-from runtime.redis_clients import TIMEOUT as TIMEOUT
-from runtime.redis_clients import client, within
+from runtime.redis_clients import client, deadline, within
 from runtime.redis_line import Command, Lines
 from runtime.redis_place import place
 from runtime.redis_stock import REDIRECTS, Stock
@@ -87,8 +85,8 @@ class Verb:
 
     def __call__(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         """In the caller's thread."""
-        until = time.monotonic() + DEADLINE
-        with within(DEADLINE):
+        until = time.monotonic() + deadline()
+        with within(deadline()):
             for resend in range(_RESENDS + 1):
                 try:
                     return self._run(keys, args)
@@ -100,7 +98,7 @@ class Verb:
     async def awaited(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         """On the event loop, on the line all its calls share."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + DEADLINE
+        until = loop.time() + deadline()
         for resend in range(_RESENDS + 1):
             try:
                 return await self._run_on_line(keys, args, until)

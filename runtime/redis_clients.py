@@ -34,9 +34,18 @@ from redis.sentinel import (
 )
 
 from runtime.redis_place import Place
+from runtime.settings import settings
 
-TIMEOUT = 0.8  # seconds a socket may be silent
-DEADLINE = 1.1  # seconds one call may take with all its servers and sendings
+
+def timeout() -> float:
+    """Seconds a socket may be silent."""
+    return settings().redis_timeout_ms / 1000
+
+
+def deadline() -> float:
+    """Seconds one call may take with all its servers and sendings: 1.1 by default."""
+    return timeout() * 1.375
+
 
 _Client = TypeVar("_Client", bound=redis.Redis)
 _ClusterClient = TypeVar("_ClusterClient", bound=RedisCluster)
@@ -60,9 +69,9 @@ def within(seconds: float) -> Iterator[None]:
         _until.at = outer
 
 
-def left(most: float = TIMEOUT) -> float:
-    """Seconds that may still be waited, at most that many. Raises redis-py's TimeoutError when there are none."""
-    seconds = min(most, _until.at - time.monotonic())
+def left() -> float:
+    """Seconds a socket may still be waited for. Raises redis-py's TimeoutError when there are none."""
+    seconds = min(timeout(), _until.at - time.monotonic())
     if seconds <= 0:
         raise RedisTimeoutError("no time left")
     return seconds
@@ -157,11 +166,11 @@ class _Unix(_Timely, UnixDomainSocketConnection): ...
 
 class _Managed(_Timely, SentinelManagedConnection):
     def connect(self) -> None:
-        with within(DEADLINE):
+        with within(deadline()):
             super().connect()
 
 
 class _ManagedTls(_Timely, SentinelManagedSSLConnection):
     def connect(self) -> None:
-        with within(DEADLINE):
+        with within(deadline()):
             super().connect()

@@ -13,7 +13,7 @@ import hiredis
 
 from runtime.breaker import SILENCE, Breaker
 from runtime.facts import Unavailable
-from runtime.redis_clients import TIMEOUT
+from runtime.redis_clients import timeout
 from runtime.redis_place import Node
 from runtime.redis_stock import Stock
 
@@ -52,8 +52,8 @@ class Lines:
 
 
 class Line:
-    """Connects at the first call and again after a loss. A server that is silent for TIMEOUT loses the connection,
-    and with it every call that waits on it: Unavailable, and the caller sends again or not."""
+    """Connects at the first call and again after a loss. A server that is silent for `timeout()` seconds loses the
+    connection, and with it every call that waits on it: Unavailable, and the caller sends again or not."""
 
     def __init__(self, stock: Stock, server: str) -> None:
         self._stock = stock
@@ -108,13 +108,13 @@ class Line:
         began = loop.time()
         wire = _Wire(self._breaker)
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(timeout()):
                 at = await self._address()
                 if isinstance(at, str):
                     await loop.create_unix_connection(lambda: wire, at)
                 else:
                     await loop.create_connection(lambda: wire, *at, ssl=self._stock.place.ssl_context())
-                answer = await wire.ask(began + TIMEOUT, *self._greeting())
+                answer = await wire.ask(began + timeout(), *self._greeting())
         except TimeoutError as trouble:
             wire.lose()
             self._breaker.failed(began, weight=SILENCE, why="silent while connecting")
@@ -160,7 +160,7 @@ class _Wire(asyncio.Protocol):
         self._waiting.extend(None for _ in commands[1:])
         self._waiting.append(answer)
         self._transport.write(b"".join([_pack(command) for command in commands]))
-        late = self._loop.call_at(min(until, began + TIMEOUT), self._silent, began)
+        late = self._loop.call_at(min(until, began + timeout()), self._silent, began)
         try:
             return await answer
         finally:

@@ -17,18 +17,21 @@ from redis.sentinel import SentinelConnectionPool
 
 from runtime.breaker import FAILURES, Breaker
 from runtime.facts import Unavailable
-from runtime.redis_clients import DEADLINE, TIMEOUT, client, cluster, within
+from runtime.redis_clients import client, cluster, deadline, timeout, within
 from runtime.redis_place import Node, Place
 from runtime.redis_trouble import is_astray, telling
 
 REDIRECTS = 5  # of one command in a cluster
-HOT: dict[str, Any] = {
-    "socket_timeout": TIMEOUT,
-    "socket_connect_timeout": TIMEOUT,
-    "decode_responses": True,
-    "protocol": 3,
-    "health_check_interval": 0,
-}
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout(),
+        "socket_connect_timeout": timeout(),
+        "decode_responses": True,
+        "protocol": 3,
+        "health_check_interval": 0,
+    }
 
 
 class Stock:
@@ -83,7 +86,7 @@ class Stock:
         if self.place.kind == "server":
             return self.place.path or self.place.nodes[0]
         pool = cast(SentinelConnectionPool, self.client().connection_pool)
-        with telling(self.breaker()), within(DEADLINE):
+        with telling(self.breaker()), within(deadline()):
             host, port = pool.get_master_address()
         return str(host), int(port)
 
@@ -119,7 +122,7 @@ class Stock:
         return self.place.path or ",".join(f"{host}:{port}" for host, port in self.place.nodes)
 
     def _server(self) -> redis.Redis:
-        made = client(self.place, _Server, timely=True, **HOT)
+        made = client(self.place, _Server, timely=True, **_options())
         made.stock = self
         return made
 
@@ -128,8 +131,8 @@ class Stock:
         began = time.monotonic()
         self.breaker().check()
         try:
-            with within(DEADLINE):
-                return cluster(self.place, _Cluster, stock=self, **HOT)
+            with within(deadline()):
+                return cluster(self.place, _Cluster, stock=self, **_options())
         except (RedisClusterException, RedisError, Unavailable) as trouble:
             self.breaker().failed(began, weight=FAILURES, why=str(trouble))
             raise Unavailable from trouble
@@ -137,10 +140,10 @@ class Stock:
     def _ask(self, server: str) -> None:
         """Is that server well? Of a cluster learn anew first who has which slots; one without slots is not asked."""
         at = self.place
-        with within(DEADLINE):
+        with within(deadline()):
             if self.is_cluster:
                 if self._client is None:
-                    cluster(at, RedisCluster, **HOT).close()
+                    cluster(at, RedisCluster, **_options()).close()
                     return
                 self._nodes.initialize(last_failed_node_name=server or None)
                 if server not in {node.name for node in self._nodes.get_nodes_by_server_type("primary")}:
@@ -149,7 +152,7 @@ class Stock:
                 at = Place(
                     "server", ((host, int(port)),), "", "", 0, at.username, at.password, at.tls, at.options
                 )
-            fresh = client(at, redis.Redis, timely=True, **HOT)
+            fresh = client(at, redis.Redis, timely=True, **_options())
             try:
                 fresh.ping()
             finally:

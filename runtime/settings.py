@@ -68,6 +68,12 @@ class Settings:
     cooling_days: int = _setting(
         30, "How long a number that came back rests before it is sold again, in days."
     )
+    redis_timeout_ms: int = _setting(
+        800, "How long the stock's Redis may be silent before a request is refused, in milliseconds."
+    )
+    answer_ms: int = _setting(
+        3_000, "How long a request may wait for the database before it is refused, in milliseconds."
+    )
     manifest_seconds: int = _setting(60, "How often manifests are cut, in seconds.")
     orphan_seconds: int = _setting(
         60, "Age at which a claimed number without an order is given back, seconds."

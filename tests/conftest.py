@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.patience import PATIENT
 from tests.plugin import pytest_addoption, pytest_terminal_summary  # noqa: F401
 from tests.postgres import create_database
 from tests.redis_cluster import cluster
@@ -34,6 +35,7 @@ _HOME = Path(tempfile.mkdtemp(prefix="haoka-test-"))
 os.environ.update(
     {"HAOKA_HOME": str(_HOME), "HAOKA_PUBLIC_URL": "http://testserver", "HAOKA_LOG_LEVEL": "WARNING"}
 )
+os.environ.update(PATIENT)
 if _SERVER:  # every test process has a database of its own
     os.environ["HAOKA_TEST_DATABASE_URL"] = _SERVER
     os.environ["HAOKA_DATABASE_URL"] = create_database(_SERVER, f"suite_{os.getpid()}")

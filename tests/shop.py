@@ -20,6 +20,7 @@ import httpx2
 import psutil
 
 from kyc.id_number import made_up
+from tests.patience import PATIENT
 from tests.postgres import create_database
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +71,7 @@ class Shop:
         if self.process and self.process.stdout:
             self.process.stdout.close()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HAOKA_")}
-        env = kept | {"HAOKA_HOME": str(self.home), "HAOKA_PORT": str(self.port)} | self.env
+        env = kept | {"HAOKA_HOME": str(self.home), "HAOKA_PORT": str(self.port)} | PATIENT | self.env
         errors = open(self.home.with_suffix(".log"), "a")  # noqa: SIM115 - the child's
         self.process = subprocess.Popen(
             [sys.executable, "-m", "storefront", "run"],

@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from checkout import asked
 from checkout.asked import Asked, OrderRequest
+from checkout.booking import Placed
+from checkout.models import Claim, Order
 from inventory import drops, holds, verbs
 from kyc import names, people, vault
 from kyc.id_number import made_up, mask
-from kyc.models import Person
+from kyc.models import IdQuota, Person
 from logistics.parcels import Receiver
 from runtime import clock
 from runtime.crypto import blind_index
-from runtime.db import writing
+from runtime.db import reading, writing
 from runtime.ids import derived_id
 from runtime.redis import hot
 from tests.checkout.shop import CARD, DROP, HOME
@@ -86,3 +88,32 @@ def tally() -> tuple[int, int, int, int]:
 def set_person(person_id: str, **values: object) -> None:
     with writing() as session:
         session.execute(update(Person).where(Person.id == person_id).values(**values))
+
+
+def ids_of(answers: list[Placed | Exception]) -> list[str]:
+    """All of them were placed."""
+    ids = []
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+        ids.append(answer.order.id)
+    return ids
+
+
+def kinds(answers: list[Placed | Exception]) -> list[str]:
+    return [type(answer).__name__ for answer in answers]
+
+
+def live() -> list[str]:
+    with reading() as session:
+        return list(session.scalars(select(Order.id).where(Order.live).order_by(Order.id)))
+
+
+def fates() -> list[str]:
+    with reading() as session:
+        return sorted(session.scalars(select(Claim.fate)))
+
+
+def used() -> list[int]:
+    with reading() as session:
+        return sorted(session.scalars(select(IdQuota.used)))

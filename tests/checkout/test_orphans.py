@@ -1,9 +1,6 @@
 """A process that dies between the claim in Redis and the commit in SQL: the number is owned or free again."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -14,10 +11,9 @@ from inventory import drops, holds
 from inventory.facts import Lapsed
 from runtime.db import reading
 from runtime.ids import derived_id
-from runtime.settings import settings
 from tests.checkout.shop import DROP, Shop
+from tests.dying import runs_into
 
-ROOT = Path(__file__).parent.parent.parent
 PLACE = """
 import sys
 from checkout import jobs, orders
@@ -31,19 +27,7 @@ orders.place(account="li", phone="18600001111", hold_id=sys.argv[1], key="k1", r
 
 def place_and_die(hold_id: str, point: str) -> None:
     """Another process places the order and is killed at the point."""
-    known = settings()
-    environment = {
-        "PATH": "/usr/bin",
-        "PYTHONPATH": str(ROOT),
-        "HAOKA_HOME": str(known.home),
-        "HAOKA_DATABASE_URL": known.database_url,
-        "HAOKA_REDIS_URL": known.redis_url,
-        "HAOKA_CRASH_POINT": point,
-    }
-    died = subprocess.run(
-        [sys.executable, "-c", PLACE, hold_id], env=environment, check=False, capture_output=True
-    )
-    assert died.returncode == -9, died.stderr.decode()
+    assert runs_into(point, PLACE, hold_id)
 
 
 def rows() -> tuple[int, list[str]]:

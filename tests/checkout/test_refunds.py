@@ -8,9 +8,9 @@ from runtime import outbox
 from runtime.db import reading, writing
 from runtime.facts import WrongMove
 from runtime.settings import settings
+from tests.checkout.paying import BACK, at_once, at_stripe, pay_by_card, press, ready
 from tests.checkout.shop import DROP, Shop, later
 from tests.checkout.stripe_twin import http
-from tests.checkout.test_payments import BACK, at_once, at_stripe, pay_by_card, press, ready
 
 ZHAO = "ops:zhao"
 

@@ -21,6 +21,7 @@ from runtime.facts import Unavailable
 from runtime.redis import Verb
 from runtime.settings import settings
 from tests.inventory.small_drop import assert_conserved, held, hold, make_drop
+from tests.patience import as_delivered
 from tests.redis_cluster import SLOTS, ask, join, meet, node, until, url_of
 from tests.redis_sentinel import SERVICE, Pair, sentinel_pair
 
@@ -34,6 +35,7 @@ def at(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], No
         pytest.skip("has servers of its own, whatever the run is for")
 
     def move(url: str) -> None:
+        as_delivered(monkeypatch)
         monkeypatch.setenv("HAOKA_REDIS_URL", url)
         settings.cache_clear()
         redis_clients.forget()

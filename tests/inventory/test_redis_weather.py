@@ -17,6 +17,7 @@ from runtime.breaker import FAILURES, Refused
 from runtime.facts import Unavailable
 from runtime.settings import settings
 from tests.inventory.small_drop import Make, assert_conserved, hold
+from tests.patience import as_delivered
 from tests.weather_proxy import TOXICS, Proxy, proxy
 
 BUYERS = 12
@@ -29,6 +30,7 @@ def weather(one_server: Redis, make: Make, monkeypatch: pytest.MonkeyPatch) -> I
     """An open drop d1 of 40 numbers in a Redis that is reached through the weather."""
     make("d1", 40)
     with proxy(str(settings().home / "redis" / "redis.sock")) as made:
+        as_delivered(monkeypatch)
         monkeypatch.setenv("HAOKA_REDIS_URL", f"redis://127.0.0.1:{made.port}")
         settings.cache_clear()
         redis_clients.forget()

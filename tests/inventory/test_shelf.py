@@ -77,16 +77,21 @@ def test_who_starts_late_catches_up_and_a_new_life_is_read_anew(make: Make, redi
     assert shown("d1") == numbers
 
 
-def test_numbers_of_a_drop_not_loaded_are_not_shown(make: Make) -> None:
-    with pytest.raises(NotFound):
-        shelf.search("none")
-    assert "none" not in shelf._locks
-    add_numbers(ordinary("110", 3), "110")
+def scheduled(count: int) -> None:
+    """Drop d1 of that many numbers, not loaded yet."""
+    add_numbers(ordinary("110", count), "110")
     with writing() as session:
         drops.create(
             session, id="d1", name="d1", pool="spring", cities=["110"], opens_at=clock.now(), actor="zhao"
         )
         drops.schedule(session, "d1", **OPS)
+
+
+def test_numbers_of_a_drop_not_loaded_are_not_shown(make: Make) -> None:
+    with pytest.raises(NotFound):
+        shelf.search("none")
+    assert "none" not in shelf._locks
+    scheduled(3)
     assert shown("d1") == []
     with writing() as session:
         drops.warm(session, "d1", **OPS)
@@ -94,12 +99,7 @@ def test_numbers_of_a_drop_not_loaded_are_not_shown(make: Make) -> None:
 
 
 def test_a_drop_first_seen_before_it_had_stock_and_next_when_all_was_held(make: Make) -> None:
-    add_numbers(ordinary("110", 1), "110")
-    with writing() as session:
-        drops.create(
-            session, id="d1", name="d1", pool="spring", cities=["110"], opens_at=clock.now(), actor="zhao"
-        )
-        drops.schedule(session, "d1", **OPS)
+    scheduled(1)
     assert shown("d1") == []
     with writing() as session:
         drops.warm(session, "d1", **OPS)
