@@ -4,9 +4,10 @@ One call a lot is under way at a time, two when both are full; what arrives mean
 shop answers at once, and a busy one shares each round trip and each fsync among hundreds."""
 
 import asyncio
+import threading
 from collections import deque
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from typing import cast
 
 from inventory import verbs
 from runtime.facts import Unavailable
@@ -29,19 +30,26 @@ class _Line:
     soon: bool = False
 
 
-_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Desk, _Line]] = WeakKeyDictionary()
+class _Here(threading.local):
+    """The lines of this thread's event loop."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.lines: dict[_Desk, _Line] = {}
+
+
+_here = _Here()
 
 
 async def decide(verb: str, drop_id: str, request: Request, lot: int = 0) -> list[str]:
     """This request's own answer of the verb; raises what the call raised, Unavailable when too many wait."""
     loop = asyncio.get_running_loop()
-    lines = _lines.get(loop)
-    if lines is None:
-        lines = _lines[loop] = {}
+    if _here.loop is not loop:
+        _here.loop, _here.lines = loop, {}
     desk = (verb, drop_id, lot)
-    line = lines.get(desk)
+    line = _here.lines.get(desk)
     if line is None:
-        line = lines[desk] = _Line()
+        line = _here.lines[desk] = _Line()
     if len(line.waiting) >= WAITING:
         raise Unavailable
     answer: asyncio.Future[list[str]] = loop.create_future()
@@ -61,31 +69,30 @@ def _send(line: _Line, desk: _Desk) -> None:
     line.soon = False
     while line.waiting and _may_call(line):
         batch = [line.waiting.popleft() for _ in range(min(BATCH, len(line.waiting)))]
-        call = asyncio.ensure_future(_call(desk, batch))
-        line.calls.add(call)
-        call.add_done_callback(lambda done: _ended(line, desk, done))
+        line.calls.add(asyncio.ensure_future(_call(line, desk, batch)))
 
 
-def _ended(line: _Line, desk: _Desk, call: asyncio.Task[None]) -> None:
-    line.calls.discard(call)
-    _send(line, desk)
-
-
-async def _call(desk: _Desk, batch: list[_Waiter]) -> None:
-    """A waiter whose client has gone away is left out of the telling; its hold stands for its account."""
+async def _call(line: _Line, desk: _Desk, batch: list[_Waiter]) -> None:
+    """A waiter whose client has gone away is left out of the telling; its hold stands for its account. The next call
+    goes before anybody is told of this one: Redis works on it while the answers go out."""
     verb, drop_id, lot = desk
+    told: list[list[str]] | BaseException
     try:
-        answers = await verbs.awaited(
+        told = await verbs.awaited(
             verb, drop_id, *(part for request, _ in batch for part in request), lot=lot
         )
     except BaseException as trouble:
+        told = trouble
+    line.calls.discard(cast(asyncio.Task[None], asyncio.current_task()))
+    _send(line, desk)
+    if isinstance(told, BaseException):
         for _, waiter in batch:
             if not waiter.done():
-                waiter.set_exception(_again(trouble))
-        if not isinstance(trouble, Exception):
-            raise
+                waiter.set_exception(_again(told))
+        if not isinstance(told, Exception):
+            raise told
         return
-    for (_, waiter), answer in zip(batch, answers, strict=True):
+    for (_, waiter), answer in zip(batch, told, strict=True):
         if not waiter.done():
             waiter.set_result(answer)
 

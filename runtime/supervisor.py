@@ -119,12 +119,12 @@ def _start(child: Child) -> None:
 
 def _on_start(nice: int) -> None:
     os.nice(nice)
-    _die_with_parent()
-
-
-def _die_with_parent() -> None:
-    """Linux: when the supervisor is killed its children get SIGKILL, so that none is left behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the supervisor, which then ends us in order
+    die_with_parent()
+
+
+def die_with_parent() -> None:
+    """Linux: when who started this process is killed it gets SIGKILL too, so that none is left behind."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from checkout import webhooks
 from inventory import shelf
@@ -54,7 +55,7 @@ SHOPPERS_API = [*api_shelf.api_routes, *api_drops.api_routes, *api_account.api_r
 _INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
 
 
-def create(*, hot: bool = True) -> Starlette:
+def create(*, hot: bool = True) -> ASGIApp:
     """The shop's ASGI app. Without `hot` the hot routes go the way of all others, to the same answers."""
     app = Starlette(
         routes=table(),
@@ -70,9 +71,7 @@ def create(*, hot: bool = True) -> Starlette:
         },
         lifespan=_lifespan,
     )
-    if hot:
-        app.middleware_stack = Entrance(app.build_middleware_stack())
-    return app
+    return Entrance(app) if hot else app
 
 
 def table() -> list[BaseRoute]:

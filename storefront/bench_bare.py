@@ -47,11 +47,10 @@ async def _events() -> AsyncIterator[str]:
 
 
 def shop() -> ASGIApp:
-    """The shop's own app with what every process of ours does first."""
-    from storefront import app, processes
+    """The shop's own app, as a web process of ours has it."""
+    from storefront import web
 
-    processes.prepare()
-    return app.create()
+    return web.worker()
 
 
 app = Starlette(

@@ -17,7 +17,7 @@ def told(cores: Cores, database: str) -> dict[str, Any]:
         rules: Any = client.config_get("append*")
     with engine().connect() as connection:
         sql = ".".join(map(str, connection.dialect.server_version_info or ()))
-    names = ("starlette", "uvicorn", "uvloop", "httptools", "redis", "sqlalchemy", "numpy")
+    names = ("starlette", "granian", "uvicorn", "uvloop", "httptools", "redis", "sqlalchemy", "numpy")
     return {
         "system": platform.platform(), "cpu": _cpu(),
         "cores": {"serve": cores.serve, "load": cores.load},

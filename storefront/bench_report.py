@@ -96,7 +96,7 @@ def _end(told: dict[str, Any]) -> str:
 
 def where(machine: dict[str, Any]) -> str:
     """Where it was measured, in one sentence."""
-    cores, versions = machine["cores"], ("starlette", "uvicorn", "uvloop", "numpy")
+    cores, versions = machine["cores"], ("starlette", "granian", "uvicorn", "uvloop", "numpy")
     return (
         f"Measured at commit {machine['commit'][:7]} on {machine['cpu']}, {machine['system']}, core {cores['serve']} "
         f"serving and {cores['load']} loading; Python {machine['python']}, "

@@ -21,11 +21,11 @@ class Plan:
     """What to measure and how large: seconds of each measurement, rounds of each section, numbers of each drop."""
 
     database: str = "sqlite"
-    seconds: float = 3.0
-    rounds: int = 4
+    seconds: float = 2.0
+    rounds: int = 8
     only: tuple[str, ...] = SECTIONS
     web: int = 1
-    connections: int = 64
+    connections: int = 256
     usual: int = 120_000  # numbers of a usual drop, and shoppers
     small: int = 10_000
     big: int = 1_000_000

@@ -23,7 +23,8 @@ _UVICORN = (
 )  # fmt: skip
 _GRANIAN = (
     "granian", "--interface", "asgi", "--loop", "uvloop", "--http", "1", "--no-ws", "--no-access-log",
-    "--log-level", "warning", "--backlog", "4096", "--runtime-mode", "st", "--workers-kill-timeout", "5",
+    "--log-level", "warning", "--backlog", "4096", "--runtime-mode", "st", "--blocking-threads", "1",
+    "--workers-kill-timeout", "5",
 )  # fmt: skip
 SERVERS = {"uvicorn": _UVICORN, "granian": _GRANIAN}
 _BARE, _SHOP = "storefront.bench_bare:app", "storefront.bench_bare:shop"

@@ -106,7 +106,9 @@ def _known(nth: int) -> tuple[Shopper, str, dict[str, Any]]:
         "enrolled_at": at, "decided_at": at, "verified_at": at,
         **vault.seal_person(person, name=name, id_number=number, birth=born),
     }  # fmt: skip
-    token = accounts.sealed(accounts.Identity(session, account, index, at + accounts.LIFETIME))
+    token = accounts.sealed(
+        accounts.Identity(session, account, index, clock.epoch_ms(at + accounts.LIFETIME))
+    )
     return Shopper(account, token, f"137{nth:08}"), session, row
 
 

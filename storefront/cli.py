@@ -51,9 +51,9 @@ def run() -> None:
 @main.command()
 def web() -> None:
     """Run a web process."""
-    from storefront import processes
+    from storefront.web import serve
 
-    processes.web()
+    serve()
 
 
 @main.command()

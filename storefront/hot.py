@@ -37,11 +37,7 @@ class Entrance:
         started = time.perf_counter()
         if scope["type"] != "http" or not scope["path"].startswith(_API) or scope["root_path"]:
             return await self.app(scope, receive, send)
-        path, drop = scope["path"][len(_API) :], ""
-        if path.startswith(_DROPS):
-            drop, _, what = path[len(_DROPS) :].partition("/")
-            path = _DROP + what if drop else ""
-        route, headers = _ROUTES.get((scope["method"], path)), security.given(scope)
+        (route, drop), headers = _route(scope["method"], scope["path"]), security.given(scope)
         large = len(headers.get(b"content-length", b"")) >= _LARGE
         if route is None or large or security.refusal(scope, headers):
             return await self.app(scope, receive, send)
@@ -99,6 +95,16 @@ _ROUTES: dict[tuple[str, str], tuple[api.Endpoint, Call]] = {
     (one.method, one.path): (one, call)
     for one, call in ((hold_number, _hold), (search_numbers, _search), (place_order, _order))
 }
+
+
+@lru_cache(maxsize=1_024)
+def _route(method: str, path: str) -> tuple[tuple[api.Endpoint, Call] | None, str]:
+    """The hot route of a path under the API, and the drop named there."""
+    path, drop = path[len(_API) :], ""
+    if path.startswith(_DROPS):
+        drop, _, what = path[len(_DROPS) :].partition("/")
+        path = _DROP + what if drop else ""
+    return _ROUTES.get((method, path)), drop
 
 
 def _raising(bug: Exception) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""The processes: web, workers, clock, twins, and `haoka run`, which starts them all with what they stand on."""
+"""The processes: workers, clock, twins, and `haoka run`, which starts them all with what they stand on."""
 
 import shlex
 import signal
@@ -29,18 +29,6 @@ def prepare() -> None:
     for module in _JOBS:
         import_module(module)
     outbox.wake_with(jobs.wake)
-
-
-def web() -> None:
-    """Serve pages and API until SIGTERM."""
-    need_queue(settings())
-    prepare()
-    uvicorn.run(
-        "storefront.app:create", factory=True, host=settings().host, port=settings().port,
-        loop="uvloop", http="httptools", ws="none", access_log=False, log_level="warning", server_header=False,
-        proxy_headers=bool(settings().forwarded_allow_ips), forwarded_allow_ips=settings().forwarded_allow_ips,
-        timeout_graceful_shutdown=5, backlog=4096,
-    )  # fmt: skip
 
 
 def worker(queue: str) -> None:

@@ -46,6 +46,7 @@ ONLY_IN = {
         "runtime/supervisor.py",
         "storefront/bench_load.py",  # runs wrk and other load clients, which are programs of their own
     },
+    "granian": {"storefront/web.py"},
     "uvicorn": {"storefront/processes.py"},
     "click": {
         "storefront/cli.py",

@@ -16,7 +16,6 @@ from runtime import redis as redis_clients
 from runtime.facts import Fact, Unavailable
 from runtime.settings import settings
 from tests.checkout.shop import DROP, WANG, Shop, open_shop
-from tests.patience import as_delivered
 from tests.redis_cluster import ask, until
 from tests.redis_sentinel import Pair, sentinel_pair
 
@@ -26,7 +25,6 @@ def pair(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     if os.environ.get("HAOKA_TEST_REDIS"):
         pytest.skip("has servers of its own, whatever the run is for")
     with sentinel_pair(tmp_path / "redis") as made:
-        as_delivered(monkeypatch)
         monkeypatch.setenv("HAOKA_REDIS_URL", made.url)
         settings.cache_clear()
         redis_clients.forget()

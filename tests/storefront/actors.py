@@ -60,7 +60,9 @@ class World:
 def shopper_session(account: str) -> tuple[str, str]:
     """A token of a new session and the token of its forms."""
     at = clock.now()
-    identity = accounts.Identity(f"{account}-{at.timestamp()}", account, "", at + accounts.LIFETIME)
+    identity = accounts.Identity(
+        f"{account}-{at.timestamp()}", account, "", clock.epoch_ms(at + accounts.LIFETIME)
+    )
     with writing() as session:
         session.add(ShopperSession(id=identity.session, account=account, created_at=at, seen_at=at))
     return accounts.sealed(identity), accounts.csrf_token(identity)

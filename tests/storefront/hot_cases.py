@@ -22,7 +22,8 @@ JSON = (b"content-type", b"application/json")
 
 def token(account: str = "acc_li", **other: Any) -> bytes:
     ends = other.pop("ends", clock.now() + accounts.LIFETIME)
-    return accounts.sealed(accounts.Identity(other.pop("session", account), account, "", ends)).encode()
+    identity = accounts.Identity(other.pop("session", account), account, "", clock.epoch_ms(ends))
+    return accounts.sealed(identity).encode()
 
 
 def bearer(account: str = "acc_li", **other: Any) -> tuple[bytes, bytes]:

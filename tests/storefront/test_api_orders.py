@@ -40,7 +40,9 @@ class Shopper:
                 )
             )
             session.add(ShopperSession(id=self.session, account="acc", created_at=at, seen_at=at))
-        self.token = accounts.sealed(accounts.Identity(self.session, "acc", "", at + accounts.LIFETIME))
+        self.token = accounts.sealed(
+            accounts.Identity(self.session, "acc", "", clock.epoch_ms(at + accounts.LIFETIME))
+        )
         [self.hold] = held(["acc"])
 
     def order(self, **other: str) -> tuple[int, dict[str, object], dict[str, str]]:
@@ -109,7 +111,7 @@ def test_who_orders_is_seen(shopper: Shopper) -> None:
 
 def test_a_strangers_token_orders_nothing(shopper: Shopper) -> None:
     shopper.token = accounts.sealed(
-        accounts.Identity("no-such-session", "acc", "", clock.now() + accounts.LIFETIME)
+        accounts.Identity("no-such-session", "acc", "", clock.epoch_ms(clock.now() + accounts.LIFETIME))
     )
     assert shopper.order()[0] == 401
     shopper.token = "garbage"

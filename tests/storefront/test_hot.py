@@ -70,7 +70,7 @@ async def afresh(way: ASGIApp, asked: Asked) -> Answered:
 async def pair(world: str) -> AsyncIterator[Pair]:
     """Asks the app without the entrance, then the app with it; gives both answers after comparing them."""
     long_way, hot_way = app.create(hot=False), app.create()
-    assert isinstance(hot_way.middleware_stack, hot.Entrance)
+    assert isinstance(hot_way, hot.Entrance)
 
     async def compare(asked: Asked) -> Answered:
         behind, before = [await afresh(way, asked) for way in (long_way, hot_way)]
