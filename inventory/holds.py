@@ -4,7 +4,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Required, TypedDict, Unpack, cast
 
 import msgspec
 
@@ -55,7 +55,30 @@ def new_token(drop_id: str, account: str, key: str | None = None) -> str:
     return f"hld_{drop_id}_{made[4:]}"
 
 
-async def hold(
+class Wished(TypedDict, total=False):
+    """What `hold` is asked, beside the drop. `token`, `account` and `offer` must be there."""
+
+    token: Required[str]
+    account: Required[str]
+    offer: Required[str]
+    person: str
+    number: str
+    like: bool
+    sku: str
+
+
+async def hold(drop_id: str, **wished: Unpack[Wished]) -> Hold:
+    """Hold a number, with a handset unit of `sku` or not at all; no number means any. `like`: when the number
+    is gone take the most similar free one in the same call. An account with a live hold in the drop gets that one.
+
+    Raises Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale, NotFound, Unavailable."""
+    decided = await decide(drop_id, **wished)
+    if isinstance(decided, Fact):
+        raise decided
+    return decided
+
+
+async def decide(
     drop_id: str,
     *,
     token: str,
@@ -65,11 +88,9 @@ async def hold(
     like: bool = False,
     offer: str,
     sku: str = "",
-) -> Hold:
-    """Hold a number, with a handset unit of `sku` or not at all; no number means any. `like`: when the number
-    is gone take the most similar free one in the same call. An account with a live hold in the drop gets that one.
-
-    Raises Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale, NotFound, Unavailable."""
+) -> Hold | Fact:
+    """As `hold`, but what the verb refuses is given, not raised: when a drop is sold out most are refused, and
+    raising costs more than deciding."""
     for _ in range(_LIKE_ROUNDS if like and number else 1):
         wanted = [number] if number else []
         if like and number:
@@ -82,7 +103,7 @@ async def hold(
         if answer[0] != "taken":
             break
     if answer[0] != "held":
-        raise _refusal(answer, number)
+        return _refusal(answer, number)
     return _told(drop_id, answer, account)
 
 

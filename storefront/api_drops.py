@@ -123,25 +123,28 @@ async def hold_number(request: Request, body: HoldIn) -> HoldOut:
     identity = accounts.identify(request)
     if identity is None:
         raise Unauthorized
-    return await hold_for(identity, request.path_params["drop"], body, request.headers.get("idempotency-key"))
+    key = request.headers.get("idempotency-key")
+    decided = await decide(identity, request.path_params["drop"], body, key)
+    if isinstance(decided, Fact):
+        raise decided
+    return decided
 
 
-async def hold_for(identity: accounts.Identity, drop: str, wish: HoldIn, key: str | None) -> HoldOut:
-    """The verb behind the API and the page: hold a number of a drop with an offer for who is signed in."""
+async def decide(identity: accounts.Identity, drop: str, wish: HoldIn, key: str | None) -> HoldOut | Fact:
+    """Hold a number of a drop with an offer for who is signed in; a refusal of the stock is given, not raised."""
     number = wish.number or wish.like
     if not number:
         raise Invalid(number=N_("Name the number to hold."))
     sku = offer_book.known_sku(drop, wish.offer)
     if sku is None:
         sku = await offer_book.sku_of(drop, wish.offer)
-    try:
-        held = await holds.hold(
-            drop, token=holds.new_token(drop, identity.account, key), account=identity.account,
-            person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku,
-        )  # fmt: skip
-    except Taken as fact:
-        raise Taken(number=number, alternatives=nearest.alternatives(drop, number)) from fact
-    return _hold(held)
+    decided = await holds.decide(
+        drop, token=holds.new_token(drop, identity.account, key), account=identity.account,
+        person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku,
+    )  # fmt: skip
+    if isinstance(decided, Taken):
+        return Taken(number=number, alternatives=nearest.alternatives(drop, number))
+    return decided if isinstance(decided, Fact) else _hold(decided)
 
 
 @endpoint("GET", "/holds/{hold}", answer=HoldOut, auth="shopper", facts=(NotFound,), summary="A hold")

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runtime import api
 from runtime.facts import Fact, Unauthorized
 from storefront import accounts, language, metrics, problems, security
-from storefront.api_drops import HoldIn, HoldOut, hold_for, hold_number
+from storefront.api_drops import HoldIn, HoldOut, decide, hold_number
 from storefront.api_orders import OrderIn, OrderOut, place_order
 from storefront.api_shelf import NumbersOut, search_numbers
 
@@ -54,7 +54,10 @@ class Entrance:
                 body = whole
         try:
             answer = await call(scope, headers, drop, body)
-            status, own, told = endpoint.status, _JSON, _ENCODER.encode(answer)
+            if isinstance(answer, Fact):
+                status, own, told = problems.told(answer, _language(scope, headers))
+            else:
+                status, own, told = endpoint.status, _JSON, _ENCODER.encode(answer)
         except Fact as fact:
             status, own, told = problems.told(fact, _language(scope, headers))
         except Exception as bug:
@@ -66,7 +69,7 @@ class Entrance:
         await send({"type": "http.response.body", "body": told})
 
 
-def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable[HoldOut]:
+def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable[HoldOut | Fact]:
     wish = api.decoded(body, HoldIn)
     proof = headers.get(b"authorization", b"")
     if proof[:7].lower() == b"bearer ":
@@ -76,7 +79,7 @@ def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable[H
     if identity is None:
         raise Unauthorized
     key = headers.get(b"idempotency-key")
-    return hold_for(identity, drop, wish, None if key is None else key.decode("latin-1"))
+    return decide(identity, drop, wish, None if key is None else key.decode("latin-1"))
 
 
 def _search(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable[NumbersOut]:
@@ -90,6 +93,7 @@ def _order(scope: Scope, headers: Headers, _drop: str, body: bytes) -> Awaitable
     return placed
 
 
+# Gives the answer, or a refusal; raises refusals too.
 Call = Callable[[Scope, Headers, str, bytes], Awaitable[Any]]
 _ROUTES: dict[tuple[str, str], tuple[api.Endpoint, Call]] = {
     (one.method, one.path): (one, call)

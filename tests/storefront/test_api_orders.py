@@ -16,10 +16,12 @@ from checkout.models import Order
 from inventory.models import Drop
 from runtime import clock
 from runtime.db import reading, writing
+from runtime.settings import settings
 from storefront import accounts, app
 from storefront.models import Account, ShopperSession
 from tests.checkout.crowd import held, verified
 from tests.checkout.shop import DROP, open_shop
+from tests.patience import as_delivered
 
 RECEIVER = {
     "name": "李雷", "mobile": "18600001111", "province": "北京市", "city": "110100", "district": "海淀区",
@@ -138,9 +140,14 @@ def drop_in_use() -> Iterator[None]:
         using.join()
 
 
-def test_while_the_database_does_not_answer_it_says_when_to_come_again(shopper: Shopper) -> None:
-    with drop_in_use():
+def test_while_the_database_does_not_answer_it_says_when_to_come_again(
+    shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with drop_in_use(), monkeypatch.context() as patch:
+        as_delivered(patch)
+        settings.cache_clear()
         status, problem, headers = shopper.order()
+    settings.cache_clear()
     assert (status, problem["code"], headers["retry-after"]) == (503, "unavailable", "2")
     status, placed, _ = shopper.order()
     assert status == 201
