@@ -1,9 +1,10 @@
 """Stock moves into a drop before it opens, and what is unsold moves back when it is settled (SQL's side)."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from inventory import verbs
 from inventory.models import Drop, DropSku, HandsetUnit, Number
@@ -12,7 +13,7 @@ from runtime.db import patient
 from runtime.facts import N_, Invalid
 from runtime.redis import asking
 
-_IN = 500  # values in one IN (...)
+_IN = 5_000  # values in one IN (...)
 
 
 def into(session: Session, drop: Drop) -> dict[str, int]:
@@ -27,14 +28,11 @@ def into(session: Session, drop: Drop) -> dict[str, int]:
         .order_by(Number.number)
         .limit(drop.quota)
     )
-    # The state is asked again outside: on PostgreSQL two drops may have chosen the same rows at once.
-    moved = session.execute(
-        update(Number)
-        .where(Number.number.in_(wanted), Number.state == "available")
-        .values(state="in_drop", drop_id=drop.id, moved_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    numbers = int(cast(Any, moved).rowcount)
+    available = (Number.state == "available",)
+    numbers = _paged(
+        session, Number.number, session.scalars(wanted).all(), available,
+        state="in_drop", drop_id=drop.id, moved_at=clock.now(),
+    )  # fmt: skip
     if not numbers:
         raise Invalid(
             pool=N_("No number of this pool, these cities and grades is available. Import some first.")
@@ -58,18 +56,12 @@ def out_of(session: Session, drop: Drop, handsets_left: dict[str, int]) -> dict[
             owners |= cast(dict[str, str], client.hgetall(verbs.key(drop.id, "owner", lot)))
     sold = sorted(number for number, owner in owners.items() if owner.startswith("p:"))
     withdrawn = sorted(number for number, owner in owners.items() if owner.startswith("w:"))
+    ours = (Number.drop_id == drop.id, Number.state == "in_drop")
     for numbers, state in ((sold, "sold"), (withdrawn, "cooling")):
-        for start in range(0, len(numbers), _IN):
-            session.execute(
-                update(Number)
-                .where(Number.number.in_(numbers[start : start + _IN]))
-                .where(Number.drop_id == drop.id, Number.state == "in_drop")
-                .values(state=state, moved_at=clock.now())
-                .execution_options(synchronize_session=False)
-            )
+        _paged(session, Number.number, numbers, ours, state=state, moved_at=clock.now())
     back = session.execute(
         update(Number)
-        .where(Number.drop_id == drop.id, Number.state == "in_drop")
+        .where(*ours)
         .values(state="available", drop_id=None, moved_at=clock.now())
         .execution_options(synchronize_session=False)
     )
@@ -79,18 +71,29 @@ def out_of(session: Session, drop: Drop, handsets_left: dict[str, int]) -> dict[
 
 
 def _move_units(session: Session, sku: str, before: str | None, after: str | None, count: int) -> int:
-    chosen = (
-        select(HandsetUnit.imei)
-        .where(HandsetUnit.sku == sku, HandsetUnit.state == "available")
-        .where(HandsetUnit.drop_id.is_(None) if before is None else HandsetUnit.drop_id == before)
-        .order_by(HandsetUnit.imei)
-        .limit(count)
-    )
-    moved = session.execute(
-        update(HandsetUnit)
-        .where(HandsetUnit.imei.in_(chosen), HandsetUnit.state == "available")
-        .where(HandsetUnit.drop_id.is_(None) if before is None else HandsetUnit.drop_id == before)
-        .values(drop_id=after)
-        .execution_options(synchronize_session=False)
-    )
-    return int(cast(Any, moved).rowcount)
+    here = HandsetUnit.drop_id.is_(None) if before is None else HandsetUnit.drop_id == before
+    free = (HandsetUnit.sku == sku, HandsetUnit.state == "available", here)
+    chosen = session.scalars(select(HandsetUnit.imei).where(*free).order_by(HandsetUnit.imei).limit(count))
+    return _paged(session, HandsetUnit.imei, chosen.all(), free, drop_id=after)
+
+
+def _paged(
+    session: Session,
+    key: InstrumentedAttribute[str],
+    chosen: Sequence[str],
+    still: Sequence[ColumnElement[bool]],
+    **values: Any,
+) -> int:
+    """Set values in the rows of those keys for which that still holds: on PostgreSQL somebody else may have chosen
+    the same ones at once. Gives how many. In pages, not by a subquery: a database that guesses its size wrongly makes
+    something quadratic of it."""
+    count = 0
+    for start in range(0, len(chosen), _IN):
+        moved = session.execute(
+            update(key.class_)
+            .where(key.in_(chosen[start : start + _IN]), *still)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+        count += int(cast(Any, moved).rowcount)
+    return count
