@@ -1,6 +1,7 @@
 """Holding a number for a shopper, and letting it go. Redis decides; nothing here touches SQL on the way."""
 
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any, Required, TypedDict, Unpack, cast
 
 import msgspec
 
-from inventory import coalesce, lots, shelf, verbs
+from inventory import coalesce, emptied, lots, shelf, verbs
 from inventory.claims import Claimed as Claimed
 from inventory.claims import Wish as Wish
 from inventory.claims import claim as claim
@@ -32,6 +33,7 @@ from runtime.ids import derived_id, new_id
 from runtime.redis import asking
 
 _LIKE_ROUNDS = 3  # how often similar numbers are looked up again when others were faster
+_EMPTY = ["sold_out", "number"]
 _NEAR = 12  # similar numbers that go along with a wish
 
 
@@ -65,11 +67,13 @@ class Wished(TypedDict, total=False):
     number: str
     like: bool
     sku: str
+    fresh: bool
 
 
 async def hold(drop_id: str, **wished: Unpack[Wished]) -> Hold:
     """Hold a number, with a handset unit of `sku` or not at all; no number means any. `like`: when the number
     is gone take the most similar free one in the same call. An account with a live hold in the drop gets that one.
+    `fresh`: nobody can have sent this token before.
 
     Raises Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale, NotFound, Unavailable."""
     decided = await decide(drop_id, **wished)
@@ -88,9 +92,13 @@ async def decide(
     like: bool = False,
     offer: str,
     sku: str = "",
+    fresh: bool = False,
 ) -> Hold | Fact:
     """As `hold`, but what the verb refuses is given, not raised: when a drop is sold out most are refused, and
     raising costs more than deciding."""
+    if fresh and emptied.is_so(drop_id, account):
+        return SoldOut(what="number")
+    asked = time.monotonic()
     for _ in range(_LIKE_ROUNDS if like and number else 1):
         wanted = [number] if number else []
         if like and number:
@@ -100,6 +108,8 @@ async def decide(
         else:
             request = (token, account, person, ",".join(wanted), offer, sku)
             answer = await coalesce.decide("hold", drop_id, request)
+            if answer == _EMPTY:
+                emptied.told(drop_id, asked)
         if answer[0] != "taken":
             break
     if answer[0] != "held":
@@ -154,6 +164,7 @@ def release(hold_id: str, account: str) -> None:
         answer = verbs.call("release", drop_id, hold_id, account, lot=lot)
     except DropClosed:
         return
+    emptied.over(drop_id)
     if answer[0] == "ordered":
         raise Ordered(order_id=answer[1])
     if verbs.lots(drop_id) > 1:

@@ -13,7 +13,7 @@ from typing import Unpack
 
 from sqlalchemy import select
 
-from inventory import shelf_follow, shelf_read, stock
+from inventory import emptied, shelf_follow, shelf_read, stock
 from inventory.models import Drop
 from inventory.stacks import ShelfNumber as ShelfNumber
 from inventory.stacks import Stack, Wish, seed_of, set_bits
@@ -148,6 +148,7 @@ def _run() -> None:
                 live, looked = _live(), time.monotonic()
                 for over in set(_shelves) - live:
                     _shelves.pop(over, None)
+                    emptied.over(over)
                     _locks.pop(over, None)
             for drop_id in live:
                 _keep_up(drop_id)
@@ -166,6 +167,7 @@ def _keep_up(drop_id: str) -> None:
             up_to_date = _follow(drop_id, shelf)
         finally:
             _locks[drop_id].release()
+        emptied.quiet(drop_id)
         if not up_to_date:
             _read_apart(drop_id)
 
@@ -231,6 +233,8 @@ def _follow(drop_id: str, shelf: _Shelf) -> bool:
         changed: dict[str, bool] = {}
         for one in told:
             changed.update(shelf_follow.changes(one.entries) if one.epoch else {})
+        if changed:
+            emptied.over(drop_id)
         unknown = shelf.stack.mark([number for number, free in changed.items() if free], True)
         unknown += shelf.stack.mark([number for number, free in changed.items() if not free], False)
         if unknown:

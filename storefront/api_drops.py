@@ -140,7 +140,7 @@ async def decide(identity: accounts.Identity, drop: str, wish: HoldIn, key: str 
         sku = await offer_book.sku_of(drop, wish.offer)
     decided = await holds.decide(
         drop, token=holds.new_token(drop, identity.account, key), account=identity.account,
-        person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku,
+        person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku, fresh=key is None,
     )  # fmt: skip
     if isinstance(decided, Taken):
         return Taken(number=number, alternatives=nearest.alternatives(drop, number))
