@@ -37,7 +37,7 @@ class Gathering(Generic[Asked, Told]):
     at work are the next one.
 
     `work` answers each call of a batch in its place, with an exception where that call shall raise it; what `work`
-    itself raises, all of them raise."""
+    itself raises, all of them raise. `pause`: seconds in which calls gather after each batch, where nobody waits."""
 
     def __init__(
         self,
@@ -47,9 +47,10 @@ class Gathering(Generic[Asked, Told]):
         batch: int = BATCH,
         waiting: int = WAITING,
         deadline: float | None = None,
+        pause: float = 0.0,
     ) -> None:
         self.name, self.work = name, work
-        self.batch, self.waiting, self._deadline = batch, waiting, deadline
+        self.batch, self.waiting, self._deadline, self._pause = batch, waiting, deadline, pause
         self._gathered: SimpleQueue[_Waiter[Asked]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -110,6 +111,7 @@ class Gathering(Generic[Asked, Told]):
             if (took := time.monotonic() - began) > 1:
                 log.warning(f"{self.name}.slow", calls=len(batch), seconds=round(took, 1))
             self._answer(batch, answers)
+            time.sleep(self._pause)
 
     def _next(self) -> list[_Waiter[Asked]]:
         """Waits for the first call and takes what came with it, without those whose caller has gone."""

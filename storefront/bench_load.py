@@ -42,8 +42,10 @@ class Told:
 
 
 def lines(path: Path, rows: Iterable[tuple[str, str]]) -> Path:
-    """A file of prepared requests: token and the rest, a line each."""
-    path.write_text("".join(f"{token}\t{rest}\n" for token, rest in rows), encoding="utf-8")
+    """A file of prepared requests: token and the rest, a line each, all as long, with spaces at their end."""
+    asked = [f"{token}\t{rest}".encode() for token, rest in rows]
+    width = max(map(len, asked), default=0)
+    path.write_bytes(b"".join(line.ljust(width) + b"\n" for line in asked))
     return path
 
 

@@ -1,6 +1,5 @@
 """Shoppers' sessions on the event loop: those of requests that arrive together are read together."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -50,11 +49,10 @@ def _read(ids: Sequence[str]) -> list[SignedIn | None]:
 
 
 def _renew(ids: Sequence[str]) -> list[None]:
-    """Seen now. Nobody waits for this, so what comes within the next second is written together."""
+    """Seen now."""
     with writing() as session:
         seen = update(ShopperSession).where(ShopperSession.id.in_(ids)).values(seen_at=clock.now())
         session.execute(seen.execution_options(synchronize_session=False))
-    time.sleep(_PAUSE)
     return [None for _ in ids]
 
 
@@ -66,4 +64,4 @@ _THESE = (
     .where(_SESSION.c.id.in_(bindparam("ids", expanding=True)))
 )
 _reading: Gathering[str, SignedIn | None] = Gathering("sessions", _read)
-_renewing: Gathering[str, None] = Gathering("sessions.renewals", _renew, batch=5_000, waiting=50_000)
+_renewing: Gathering[str, None] = Gathering("sessions.renewals", _renew, batch=5_000, waiting=50_000, pause=_PAUSE)

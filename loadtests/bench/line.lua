@@ -29,6 +29,7 @@ function init(args)
   else
     whole = start .. host .. "\r\n"
   end
+  shared.ready(turn, threads, start_at)
 end
 
 local function over()
@@ -37,7 +38,7 @@ end
 
 -- Milliseconds a connection waits before its next request: what must not be sent any more outlasts the run.
 function delay()
-  began = began or shared.now()
+  began = began or shared.began(start_at)
   if over() then
     return 600000
   end

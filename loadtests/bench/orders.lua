@@ -4,7 +4,8 @@
 --
 -- One thread is one connection, so each shopper's three requests follow one another. FILE holds a shopper a line:
 -- token, tab, mobile. COUNT shoppers from FIRST (0 is the first) on buy, each once, shared among the threads by turns. A
--- number that is taken is asked for again among the alternatives. After SECONDS nobody new begins, and who has begun is
+-- number that is taken is asked for again among the alternatives, and what was answered with 503 is sent again as it was,
+-- for it may have been done. After SECONDS nobody new begins, and who has begun is
 -- waited for; then wrk ends, at LONG at the latest. Environment: PORTS, by comma: the threads take them by turns.
 -- Prints a line of JSON: answers by request and status, orders placed, seconds from the first request to the last
 -- answer, microseconds (p50, p99, longest) of each request and of the three together, socket errors.
@@ -21,6 +22,7 @@ function init(args)
   host = " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\nAuthorization: Bearer "
   at, step, began, ended = 0, "search", nil, 0
   math.randomseed(turn)
+  shared.ready(turn, threads, start_at)
 end
 
 local function post(path, body, more)
@@ -30,12 +32,12 @@ end
 
 -- Milliseconds before the next request: when it would be a new shopper's and time or people are over, for ever.
 function delay()
-  began = began or shared.now()
+  began = began or shared.began(start_at)
   if step == "search" and (shared.now() - began >= time or at >= #people) then
     shared.finish(turn, threads, over_at)
     return 600000
   end
-  return 0
+  return again and 1000 or 0
 end
 
 function request()
@@ -46,7 +48,7 @@ function request()
   if step == "search" then
     at = at + 1
     local token, mobile = string.match(people[at], "^(.-)\t(.*)$")
-    who, started = { token = token, mobile = mobile }, asked
+    who, started, tries = { token = token, mobile = mobile }, asked, 0
     return "GET /api/v1/drops/" .. drop .. "/numbers?limit=20" .. host .. who.token .. "\r\n\r\n"
   elseif step == "hold" then
     return post("/api/v1/drops/" .. drop .. "/holds",
@@ -72,12 +74,15 @@ function response(status, headers, body)
   local named = shared.named(status, body)
   shared.count(step .. " " .. named)
   shared.took(step, at_last - asked)
+  again = step ~= "search" and status == 503 and tries < 10
   if step == "search" and status == 200 and choose(body) then
     step = "hold"
   elseif step == "hold" and status == 201 then
     hold, step = string.match(body, '"hold": *"([^"]+)"'), "order"
   elseif step == "hold" and named == "409 taken" and choose(body) then
     step = "hold"
+  elseif again then
+    tries = tries + 1
   else
     if step == "order" and status == 201 then
       shared.took("all", at_last - started)

@@ -6,9 +6,11 @@ ffi.cdef([[
   int clock_gettime(int, haoka_time *);
   int getpid(void);
   int kill(int, int);
+  int usleep(unsigned);
 ]])
 local moment = ffi.new("haoka_time")
 local over = ffi.new("uint8_t[4096]")
+local start = ffi.new("double[1]")
 local shared = { threads = {} }
 
 -- Microseconds of a clock that only goes forward.
@@ -23,6 +25,7 @@ function shared.add(thread)
   threads[#threads + 1] = thread
   thread:set("turn", #threads)
   thread:set("over_at", tonumber(ffi.cast("uintptr_t", over)))
+  thread:set("start_at", tonumber(ffi.cast("uintptr_t", start)))
   for port in string.gmatch(os.getenv("PORTS") or "", "%d+") do
     ports[#ports + 1] = port
   end
@@ -43,17 +46,41 @@ function shared.finish(turn, threads, over_at)
   ffi.C.kill(ffi.C.getpid(), 2)
 end
 
--- The lines of a file from one on (0 is the first), so many, each for one of the threads by turns.
-function shared.lines(file, first, count, turn, threads)
-  local found, nth = {}, 0
-  for line in io.lines(file) do
-    if nth >= first + count then
-      break
-    elseif nth >= first and nth % threads == turn % threads then
-      found[#found + 1] = line
-    end
-    nth = nth + 1
+-- Call it at the end of init(): wrk readies its threads one after the other, and each would begin while the next ones
+-- still read. They all begin a little after the last one is ready.
+function shared.ready(turn, threads, start_at)
+  if turn == threads then
+    ffi.cast("double *", start_at)[0] = shared.now() + 50000
   end
+end
+
+-- Waits for the moment at which all threads begin, and gives it.
+function shared.began(start_at)
+  local moment_at = ffi.cast("double *", start_at)
+  while moment_at[0] == 0 do
+    ffi.C.usleep(5000)
+  end
+  local rest = moment_at[0] - shared.now()
+  if rest > 0 then
+    ffi.C.usleep(rest)
+  end
+  return moment_at[0]
+end
+
+-- The lines of a file from one on (0 is the first), so many, each for one of the threads by turns. All lines are as long,
+-- with spaces at their end: none is read for which another thread is there.
+function shared.lines(file, first, count, turn, threads)
+  local found, input = {}, assert(io.open(file))
+  local width = #(input:read("*l") or "") + 1
+  for nth = first + turn - 1, first + count - 1, threads do
+    input:seek("set", nth * width)
+    local line = input:read("*l")
+    if not line then
+      break
+    end
+    found[#found + 1] = string.match(line, "^(.-) *$")
+  end
+  input:close()
   return found
 end
 
