@@ -102,7 +102,7 @@ async def decide(
     for _ in range(_LIKE_ROUNDS if like and number else 1):
         wanted = [number] if number else []
         if like and number:
-            wanted += [other.number for other in shelf.similar(drop_id, number, _NEAR)]
+            wanted += shelf.alike(drop_id, number, _NEAR)
         if verbs.lots(drop_id) > 1:
             answer = await lots.hold(drop_id, token, account, person, wanted, offer, sku)
         else:

@@ -57,12 +57,14 @@ def similar(drop_id: str, number: str, limit: int = 6) -> list[ShelfNumber]:
     the same class, then the same segment. Never waits: of a drop that a web process has not read yet, none.
 
     Raises NotFound, and Unavailable where no thread follows."""
-    if len(number) != 11 or not (number.isascii() and number.isdigit()):
-        return []
-    if drop_id not in _shelves and _follower is not None and _on_event_loop():
-        _read_apart(drop_id)
-        return []
-    return _stack(drop_id).similar(number, limit, random.getrandbits(64))
+    stack = _at_once(drop_id, number)
+    return stack.similar(number, limit, random.getrandbits(64)) if stack else []
+
+
+def alike(drop_id: str, number: str, limit: int) -> list[str]:
+    """The numbers of `similar`, and nothing else of them."""
+    stack = _at_once(drop_id, number)
+    return stack.alike(number, limit, random.getrandbits(64)) if stack else []
 
 
 async def ready(drop_id: str) -> None:
@@ -122,6 +124,16 @@ def stop() -> None:
 def forget() -> None:
     """Forget all drops; tests that make another one under the same id call it."""
     _shelves.clear()
+
+
+def _at_once(drop_id: str, number: str) -> Stack | None:
+    """The stack for what is like this number; None where it is no number, or that would have to be waited for."""
+    if len(number) != 11 or not (number.isascii() and number.isdigit()):
+        return None
+    if drop_id not in _shelves and _follower is not None and _on_event_loop():
+        _read_apart(drop_id)
+        return None
+    return _stack(drop_id)
 
 
 def _stack(drop_id: str) -> Stack:

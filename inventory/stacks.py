@@ -48,7 +48,7 @@ class Stack:
         self.large = self.words > _LARGE if large is None else large
         self.group_words = np.diff(self.groups.first_word)
         self.group_of_word = np.repeat(np.arange(len(self.group_words)), self.group_words)
-        self.by_tail, self.tail_starts = stacks_build.by_tail(self.groups, self.large)
+        self.by_tail, self.tail_starts = stacks_build.by_tail(self.groups)
         self.free: Words = self.none_free()
 
     def search(self, wish: Wish, limit: int, seed: int) -> list[ShelfNumber]:
@@ -68,9 +68,12 @@ class Stack:
         """Free numbers most like this one, best first: of its city if it is one of ours, the longest common end
         first, then the same class, then the same segment. The seed parts equals, so that those who lost one race
         do not all run the next."""
-        if limit <= 0 or not self.count:
-            return []
         return self.shown(stacks_find.similar(self, number, limit, seed))
+
+    def alike(self, number: str, limit: int, seed: int) -> list[str]:
+        """The numbers of `similar` without what is known of them."""
+        rows = stacks_find.similar(self, number, limit, seed)
+        return [str(one) for one in self.groups.numbers[rows].tolist()]
 
     def mark(self, numbers: Iterable[str], free: bool) -> int:
         """These numbers are free now, or not; how many of them are not of this stack."""

@@ -146,12 +146,17 @@ def packed(rows: npt.NDArray[np.bool_]) -> Words:
     return np.packbits(rows, bitorder="little").view(np.uint64)
 
 
-def by_tail(groups: Groups, wanted: bool) -> tuple[npt.NDArray[np.uint32], Numbers]:
-    """The rows sorted by their last four digits, ascending within; and where each of the 10,000 begins."""
-    if not wanted or not len(groups.numbers):
-        return np.empty(0, dtype=np.uint32), np.zeros(10**TAIL + 1 if wanted else 0, dtype=np.int64)
+def by_tail(groups: Groups) -> tuple[npt.NDArray[np.uint32], Numbers]:
+    """The rows sorted by their last four digits read from the end, ascending within, so that rows with a common end
+    of one to four digits stand together; and where each of the 10,000 tails, read from the end, begins."""
+    if not len(groups.numbers):
+        return np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
     rows = np.flatnonzero(real(groups)).astype(np.uint32)
-    tails = (groups.numbers[rows] % 10**TAIL).astype(np.uint16)
+    left, tails = groups.numbers[rows] % 10**TAIL, np.zeros(len(rows), dtype=np.int64)
+    for _ in range(TAIL):
+        tails = tails * 10 + left % 10
+        left //= 10
+    tails = tails.astype(np.uint16)
     starts = np.concatenate(([0], np.cumsum(np.bincount(tails, minlength=10**TAIL)))).astype(np.int64)
     return rows[np.argsort(tails, kind="stable")], starts
 

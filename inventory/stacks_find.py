@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,19 @@ from inventory.stacks_wish import Plan, Some, Way, Wish, must, plan_of
 if TYPE_CHECKING:
     from inventory.stacks import Stack
 
-_ALL, _NONE = np.uint64(0xFFFF_FFFF_FFFF_FFFF), np.uint64(0)
+_ALL, _NONE, _ONE, _LAST = (np.uint64(word) for word in (0xFFFF_FFFF_FFFF_FFFF, 0, 1, 63))
+_MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 _TRIED = (512, 4_096)  # rows tried before a large stack is searched
 _FEW = 8_192  # words that are looked through at once
-_CLOSELY = 256  # rows compared closely in a search for similar ones
 
 
 def first(stack: "Stack", plan: Plan, count: int, order: Order) -> Rows:
     """The first `count` free rows that fit in that order, or all there are."""
     if not stack.large:
+        rows = order.rows(0, 4 * count, stack.words * 64)
+        hits = rows[_bits_at(_fitting(stack, plan, rows >> 6), None, rows)]
+        if len(hits) >= count:
+            return hits[:count]
         return _drawn(_fitting(stack, plan, None) if plan.asks else stack.free, count, order)
     parts = _parts(stack, plan)
     if sum(len(at) for _, at in parts or ()) > _FEW or parts is None:
@@ -55,34 +59,30 @@ def couples(stack: "Stack", plan: Plan, limit: int, order: Order) -> Rows:
 
 def similar(stack: "Stack", number: str, limit: int, seed: int) -> Rows:
     """See Stack.similar."""
-    own, unknown = stack.rows_of(np.array([int(number)], dtype=np.int64))
-    facts = None if unknown else stack.facts[int(stack.groups.kind[own[0]])]
+    if limit <= 0 or not stack.count:
+        return np.empty(0, dtype=np.int64)
+    row = min(int(stack.groups.numbers.searchsorted(int(number))), len(stack.groups.numbers) - 1)
+    known = int(stack.groups.numbers[row]) == int(number)
+    facts = stack.facts[int(stack.groups.kind[row])] if known else None
     pattern = facts.pattern if facts else patterns.classify(number)
-    city = plan_of(stack, Wish(city=facts.city if facts else "")) or Plan()
-    if stack.large:
-        rows = _rows_of_tail(stack, int(number[-TAIL:]))
+    city = Plan(bits=[stack.facts_bits["city", facts.city]]) if facts else Plan()
+    for length in range(TAIL, 0, -1):
+        rows = _rows_of_end(stack, number[-length:])
+        if len(rows) < limit:
+            continue
         rows = rows[_bits_at(_fitting(stack, city, rows >> 6), None, rows)]
-        rows = rows[stack.groups.numbers[rows] != int(number)]
+        rows = rows[rows != row] if known else rows
         if len(rows) >= limit:
-            return _ranked(stack, rows, number, pattern, seed)[:limit]
+            return _ranked(stack, rows, number, pattern, limit, seed, length)
+    # Few have its last digit: those that do, and some of the others.
     near = _fitting(stack, city, None)
-    if not unknown:
-        near[own[0] >> 6] &= ~(np.uint64(1) << np.uint64(own[0] & 63))
-    wide = near
-    # Narrow down digit by digit from the end while there are too many to look at.
-    for place in range(DIGITS - 1, -1, -1):
-        if _counted(near) <= max(_CLOSELY, limit):
-            break
-        wide, plan = near, Plan()
-        near = (
-            _cut(stack, plan, wide.copy(), None)
-            if must(stack, plan, place, number[place])
-            else stack.none_free()
-        )
-    rows = _rows(near)
-    if len(rows) < limit:
-        rows = np.concatenate((rows, _more_like(stack, wide & ~near, number, pattern, limit, seed)))
-    return _ranked(stack, rows, number, pattern, seed)[:limit]
+    if known:
+        near[row >> 6] &= ~(np.uint64(1) << np.uint64(row & 63))
+    plan, alike = Plan(), stack.none_free()
+    if must(stack, plan, DIGITS - 1, number[-1]):
+        alike = _cut(stack, plan, near.copy(), None)
+    rows = np.concatenate((_rows(alike), _more_like(stack, near & ~alike, number, pattern, limit, seed)))
+    return _ranked(stack, rows, number, pattern, limit, seed)
 
 
 def _more_like(stack: "Stack", wide: Words, number: str, pattern: str, limit: int, seed: int) -> Rows:
@@ -97,20 +97,39 @@ def _more_like(stack: "Stack", wide: Words, number: str, pattern: str, limit: in
     return np.unique(np.concatenate(found))
 
 
-def _ranked(stack: "Stack", rows: Rows, number: str, pattern: str, seed: int) -> Rows:
+def _ranked(
+    stack: "Stack", rows: Rows, number: str, pattern: str, limit: int, seed: int, length: int = 0
+) -> Rows:
+    """The first `limit` of the rows, which all end in the number's last `length` digits: the longest common end first,
+    then the class, then the segment, then chance."""
     numbers = stack.groups.numbers[rows]
     apart = numbers - int(number)  # the common end is as long as the difference has noughts
-    score = 0.2 * np.random.default_rng(seed).random(len(rows))
-    for length in range(1, DIGITS):
-        same = apart % 10**length == 0
-        if not same.any():
+    score = _chance(rows, seed)
+    for more in range(length + 1, DIGITS):
+        same = apart % 10**more == 0
+        if not np.count_nonzero(same):
             break
         score += same
     bits = stack.facts_bits.get(("pattern", pattern))
     if bits is not None:
         score += 0.5 * _bits_at(bits, rows >> 6, rows)
     score += 0.25 * (numbers // 10_000 == int(number[:7]))
-    ranked: Rows = rows[np.argsort(-score)]
+    return _least(rows, -score, limit)
+
+
+def _chance(rows: Rows, seed: int) -> npt.NDArray[np.float64]:
+    """Of each row something below 0.2 that another seed has otherwise; a generator of numpy's takes longer to make
+    than all the rest to do."""
+    mixed = (rows.view(np.uint64) ^ np.uint64(seed)) * _MIX >> np.uint64(40)
+    return mixed.astype(np.float64) * (0.2 / 2**24)
+
+
+def _least(rows: Rows, places: npt.NDArray[Any], count: int) -> Rows:
+    """The `count` rows with the lowest places, lowest first."""
+    if len(rows) > count:
+        best = places.argpartition(count)[:count]
+        rows, places = rows[best], places[best]
+    ranked: Rows = rows[places.argsort()]
     return ranked
 
 
@@ -143,13 +162,15 @@ def _words_of(stack: "Stack", heads: Some) -> Rows:
 
 
 def _words_of_tail(stack: "Stack", tail: int) -> Rows:
-    words = _rows_of_tail(stack, tail) >> 6
+    words = _rows_of_end(stack, f"{tail:04}") >> 6
     return words[np.concatenate(([True], words[1:] != words[:-1]))] if len(words) else words
 
 
-def _rows_of_tail(stack: "Stack", tail: int) -> Rows:
-    begin, end = stack.tail_starts[tail : tail + 2]
-    return stack.by_tail[begin:end].astype(np.int64)
+def _rows_of_end(stack: "Stack", end: str) -> Rows:
+    """The rows of the numbers with these last digits, four at most; those of one tail ascending."""
+    span = 10 ** (TAIL - len(end))
+    first = int(end[::-1]) * span
+    return stack.by_tail[stack.tail_starts[first] : stack.tail_starts[first + span]].astype(np.int64)
 
 
 def _fitting(stack: "Stack", plan: Plan, at: Rows | None) -> Words:
@@ -203,10 +224,7 @@ def _drawn(found: Words, count: int, order: Order) -> Rows:
         rows = _rows(found)
         if len(rows) <= count:
             return rows
-        places = order.places(rows)
-        best = np.argpartition(places, count)[:count]
-        ranked: Rows = rows[best[np.argsort(places[best])]]
-        return ranked
+        return _least(rows, order.places(rows), count)
     drawn: list[Rows] = []
     begin, missing = 0, count
     while missing > 0 and begin < size:
@@ -221,7 +239,7 @@ def _drawn(found: Words, count: int, order: Order) -> Rows:
 def _bits_at(found: Words, words: Rows | None, rows: Rows) -> npt.NDArray[np.bool_]:
     """Whether these rows' bits are set, in `found` at `words`, or in `found` as it is."""
     of = found if words is None else found[words]
-    hits: npt.NDArray[np.bool_] = of >> (rows & 63).astype(np.uint64) & np.uint64(1) != 0
+    hits: npt.NDArray[np.bool_] = of >> (rows.view(np.uint64) & _LAST) & _ONE != 0
     return hits
 
 
