@@ -32,7 +32,7 @@ from runtime.facts import Fact, NotFound
 from runtime.ids import derived_id, new_id
 from runtime.redis import asking
 
-_LIKE_ROUNDS = 3  # how often similar numbers are looked up again when others were faster
+_LIKE_ROUNDS = 4  # calls at most for one wish, with other similar numbers each time when others were faster
 _EMPTY = ["sold_out", "number"]
 _NEAR = 12  # similar numbers that go along with a wish
 
@@ -72,7 +72,8 @@ class Wished(TypedDict, total=False):
 
 async def hold(drop_id: str, **wished: Unpack[Wished]) -> Hold:
     """Hold a number, with a handset unit of `sku` or not at all; no number means any. `like`: when the number
-    is gone take the most similar free one in the same call. An account with a live hold in the drop gets that one.
+    is gone take the most similar free one, in one call that decides both; which those are is looked up only when the
+    shelf or a first call says that it is gone. An account with a live hold in the drop gets that one.
     `fresh`: nobody can have sent this token before.
 
     Raises Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale, NotFound, Unavailable."""
@@ -99,9 +100,9 @@ async def decide(
     if fresh and emptied.is_so(drop_id, account):
         return SoldOut(what="number")
     asked = time.monotonic()
-    for _ in range(_LIKE_ROUNDS if like and number else 1):
+    for nth in range(_LIKE_ROUNDS if like and number else 1):
         wanted = [number] if number else []
-        if like and number:
+        if like and number and (nth or not shelf.shows(drop_id, number)):
             wanted += shelf.alike(drop_id, number, _NEAR)
         if verbs.lots(drop_id) > 1:
             answer = await lots.hold(drop_id, token, account, person, wanted, offer, sku)

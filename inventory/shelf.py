@@ -61,6 +61,12 @@ def similar(drop_id: str, number: str, limit: int = 6) -> list[ShelfNumber]:
     return stack.similar(number, limit, random.getrandbits(64)) if stack else []
 
 
+def shows(drop_id: str, number: str) -> bool:
+    """Is this number free, as far as this process knows?"""
+    stack = _at_once(drop_id, number)
+    return stack is not None and stack.is_free(number)
+
+
 def alike(drop_id: str, number: str, limit: int) -> list[str]:
     """The numbers of `similar`, and nothing else of them."""
     stack = _at_once(drop_id, number)

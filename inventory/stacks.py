@@ -75,6 +75,17 @@ class Stack:
         rows = stacks_find.similar(self, number, limit, seed)
         return [str(one) for one in self.groups.numbers[rows].tolist()]
 
+    def is_free(self, number: str) -> bool:
+        """Is it one of ours, and free?"""
+        row = self.row_of(number)
+        return row is not None and bool(self.free[row >> 6] >> np.uint64(row & 63) & np.uint64(1))
+
+    def row_of(self, number: str) -> int | None:
+        """The row of a number; None where it is not ours."""
+        ours, wanted = self.groups.numbers, int(number)
+        row = int(ours.searchsorted(wanted))
+        return row if row < len(ours) and int(ours[row]) == wanted else None
+
     def mark(self, numbers: Iterable[str], free: bool) -> int:
         """These numbers are free now, or not; how many of them are not of this stack."""
         rows, unknown = self.rows_of(np.array([int(number) for number in numbers], dtype=np.int64))

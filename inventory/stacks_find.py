@@ -61,9 +61,8 @@ def similar(stack: "Stack", number: str, limit: int, seed: int) -> Rows:
     """See Stack.similar."""
     if limit <= 0 or not stack.count:
         return np.empty(0, dtype=np.int64)
-    row = min(int(stack.groups.numbers.searchsorted(int(number))), len(stack.groups.numbers) - 1)
-    known = int(stack.groups.numbers[row]) == int(number)
-    facts = stack.facts[int(stack.groups.kind[row])] if known else None
+    row = stack.row_of(number)
+    facts = None if row is None else stack.facts[int(stack.groups.kind[row])]
     pattern = facts.pattern if facts else patterns.classify(number)
     city = Plan(bits=[stack.facts_bits["city", facts.city]]) if facts else Plan()
     for length in range(TAIL, 0, -1):
@@ -71,12 +70,12 @@ def similar(stack: "Stack", number: str, limit: int, seed: int) -> Rows:
         if len(rows) < limit:
             continue
         rows = rows[_bits_at(_fitting(stack, city, rows >> 6), None, rows)]
-        rows = rows[rows != row] if known else rows
+        rows = rows if row is None else rows[rows != row]
         if len(rows) >= limit:
             return _ranked(stack, rows, number, pattern, limit, seed, length)
     # Few have its last digit: those that do, and some of the others.
     near = _fitting(stack, city, None)
-    if known:
+    if row is not None:
         near[row >> 6] &= ~(np.uint64(1) << np.uint64(row & 63))
     plan, alike = Plan(), stack.none_free()
     if must(stack, plan, DIGITS - 1, number[-1]):
@@ -100,7 +99,7 @@ def _more_like(stack: "Stack", wide: Words, number: str, pattern: str, limit: in
 def _ranked(
     stack: "Stack", rows: Rows, number: str, pattern: str, limit: int, seed: int, length: int = 0
 ) -> Rows:
-    """The first `limit` of the rows, which all end in the number's last `length` digits: the longest common end first,
+    """The first `limit` of the rows, all ending in its last `length` digits: the longest common end first,
     then the class, then the segment, then chance."""
     numbers = stack.groups.numbers[rows]
     apart = numbers - int(number)  # the common end is as long as the difference has noughts

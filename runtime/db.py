@@ -11,23 +11,29 @@ from typing import Any, cast
 
 import msgspec
 from sqlalchemy import (
+    ARRAY,
     Connection,
     DateTime,
     Engine,
     LargeBinary,
     MetaData,
+    String,
     Table,
+    Text,
+    bindparam,
     create_engine,
     event,
+    func,
     insert,
     inspect,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from runtime.crypto import seal, unseal
 from runtime.settings import settings
@@ -194,6 +200,10 @@ def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
     what is the same is converted once. Defaults of the model's columns are not filled in."""
     if not rows:
         return
+    if _dialect(session) == "postgresql":
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        session.connection().execute(_unnested(model, tuple(columns), tuple(same)), columns | same)
+        return
     connection = session.connection()
     plan = _plan(model, (*rows[0], *same), connection.dialect)
     fixed = {name: plan.converted(name, value) for name, value in same.items()}
@@ -201,6 +211,22 @@ def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
     ready = [{**row, **fixed, **{name: call(row[name]) for name, call in odd}} for row in rows]
     parameters: Any = ready if plan.places is None else [plan.places(row) for row in ready]
     connection.exec_driver_sql(plan.statement, parameters)
+
+
+@lru_cache(maxsize=64)
+def _unnested(model: type[Base], names: tuple[str, ...], same: tuple[str, ...]) -> Any:
+    """An insert of PostgreSQL that takes a list for each of the names and one value for each of `same`: it is planned
+    and run once, where many parameters of one statement are as many runs of it."""
+    columns = table(model).c
+    lists = [bindparam(name, type_=ARRAY(_wide(columns[name].type))) for name in names]
+    given = func.unnest(*lists).table_valued(*names).render_derived(name="given")
+    once = [bindparam(name, type_=_wide(columns[name].type)) for name in same]
+    return insert(table(model)).from_select([*names, *same], select(*given.c, *once), include_defaults=False)
+
+
+def _wide(of: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type without a length: a cast to one would cut off what is too long instead of refusing it."""
+    return Text() if isinstance(of, String) else of
 
 
 @dataclass(frozen=True)
