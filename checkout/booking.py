@@ -21,8 +21,9 @@ from kyc.models import Person
 from kyc.people import Busy, Buyer
 from kyc.quota import IdLimitReached
 from runtime import clock, outbox
+from runtime.bulk import insert_all
 from runtime.crash import point
-from runtime.db import insert_all, reading, table, writing
+from runtime.db import reading, table, writing
 from runtime.facts import N_, Fact, NotFound
 from runtime.log import log
 from runtime.settings import settings

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from checkout.models import ContractPolicy, Handset, HandsetSku, Plan
 from checkout.prices import check_policy
-from runtime.db import insert_new
+from runtime.bulk import insert_new
 from runtime.facts import N_, Invalid, NotFound
 
 DATA = Path(__file__).parent / "data"

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from checkout.models import Claim, Order
 from inventory import holds
 from runtime import clock
-from runtime.db import insert_new, reading, writing
+from runtime.bulk import insert_new
+from runtime.db import reading, writing
 from runtime.facts import Unavailable
 from runtime.log import log
 

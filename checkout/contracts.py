@@ -11,8 +11,9 @@ from checkout.contract_pdf import Paper, Signature
 from checkout.models import Contract, Order
 from kyc import codes, people, vault
 from runtime import clock, outbox
+from runtime.bulk import insert_new
 from runtime.crash import point
-from runtime.db import insert_new, reading, writing
+from runtime.db import reading, writing
 from runtime.facts import N_, Fact, NotFound, TooMany, WrongMove
 from runtime.ids import derived_id
 from runtime.log import log

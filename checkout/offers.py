@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from checkout import catalogue
 from checkout.models import HandsetSku, Offer, Plan
 from checkout.prices import OfferFacts
-from runtime.db import insert_new
+from runtime.bulk import insert_new
 from runtime.facts import N_, Invalid, NotFound
 
 

@@ -8,8 +8,9 @@ from checkout.models import Order, Payment, Refund
 from checkout.moves import move
 from checkout.stripe_api import NotNow, PaymentsUnavailable, Repayment, StoredError
 from runtime import clock, outbox
+from runtime.bulk import insert_new
 from runtime.crash import point
-from runtime.db import insert_new, reading, writing
+from runtime.db import reading, writing
 from runtime.facts import WrongMove
 from runtime.ids import derived_id
 from runtime.log import log

@@ -12,8 +12,9 @@ from checkout import payments, refunds, stripe_api
 from checkout.models import Payment, StripeEvent
 from checkout.stripe_api import PaymentsUnavailable
 from runtime import clock, outbox
+from runtime.bulk import insert_new
 from runtime.crash import point
-from runtime.db import insert_new, reading, writing
+from runtime.db import reading, writing
 from runtime.facts import N_, Forbidden, Unavailable
 from runtime.log import log
 from runtime.settings import settings

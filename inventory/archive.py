@@ -14,8 +14,9 @@ from inventory.facts import Stale
 from inventory.journal import Entry, Trimmed
 from inventory.models import Drop, JournalPage
 from runtime import clock
+from runtime.bulk import insert_new
 from runtime.crash import point
-from runtime.db import insert_new, reading, writing
+from runtime.db import reading, writing
 from runtime.facts import Fact
 from runtime.log import log
 from runtime.redis import asking

@@ -16,7 +16,8 @@ from inventory import patterns, rows
 from inventory.models import Number
 from inventory.rows import BadRow, Columns, Fault, Row
 from runtime import clock
-from runtime.db import insert_new, reading, writing
+from runtime.bulk import insert_new
+from runtime.db import reading, writing
 from runtime.facts import N_, Invalid
 
 BATCH = 5_000

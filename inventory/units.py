@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from inventory import serials
 from inventory.facts import SoldOut
 from inventory.models import Drop, HandsetUnit, SimCard
-from runtime.db import insert_new
+from runtime.bulk import insert_new
 
 _TRIES = 5
 

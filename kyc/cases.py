@@ -10,9 +10,10 @@ from kyc import identity, vault
 from kyc.identity import Outcome
 from kyc.models import IdentityAnswer, Person, VerificationCase
 from runtime import clock, outbox
+from runtime.bulk import insert_new
 from runtime.crash import point
 from runtime.crypto import digest
-from runtime.db import insert_new, writing
+from runtime.db import writing
 from runtime.facts import N_, NotFound, WrongMove
 from runtime.ids import new_id
 from runtime.log import log

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from kyc import phones, sms
 from kyc.models import CodeTurn, OneTimeCode
 from runtime import clock
+from runtime.bulk import insert_new
 from runtime.crypto import blind_index, digest
-from runtime.db import insert_new
 from runtime.facts import N_, TooMany
 from runtime.ids import new_id
 from runtime.log import log

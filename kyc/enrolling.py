@@ -12,8 +12,8 @@ from kyc import cases, names, vault
 from kyc.id_number import IdNumber, mask, parse, years
 from kyc.models import Person, VerificationCase
 from runtime import clock
+from runtime.bulk import insert_new
 from runtime.crypto import blind_index
-from runtime.db import insert_new
 from runtime.facts import N_, Fact, Invalid, TooMany
 from runtime.ids import new_id
 

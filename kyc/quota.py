@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from kyc.models import IdQuota
-from runtime.db import insert_or_add
+from runtime.bulk import insert_or_add
 from runtime.facts import N_, Fact
 
 

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session, undefer
 
 from kyc.models import Document, Person, VaultRead, VerificationCase
 from runtime import clock
+from runtime.bulk import insert_new
 from runtime.crypto import SealError, new_key, seal, unseal
-from runtime.db import insert_new
 from runtime.facts import N_, Invalid, NotFound, TooMany
 from runtime.ids import new_id
 from runtime.log import log

@@ -11,9 +11,10 @@ from logistics import manifest_body, warehouse
 from logistics.models import Courier, Manifest, ManifestLine, Parcel, Receipt, SealBroken
 from logistics.parcels import FINAL
 from runtime import clock
+from runtime.bulk import insert_new
 from runtime.crash import point
 from runtime.crypto import seal, unseal
-from runtime.db import insert_new, reading, writing
+from runtime.db import reading, writing
 from runtime.facts import NotFound
 from runtime.ids import derived_id, new_id
 from runtime.log import log

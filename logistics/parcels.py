@@ -11,7 +11,7 @@ from logistics import couriers, door, regions
 from logistics.couriers import NoCourier
 from logistics.models import Parcel
 from runtime import clock
-from runtime.db import insert_new
+from runtime.bulk import insert_new
 from runtime.facts import N_, Invalid, NotFound, WrongMove
 from runtime.ids import derived_id
 from runtime.log import log

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from logistics import manifests, parcels, scans
 from logistics.models import Manifest, ManifestLine, Parcel, Receipt
 from runtime import clock
-from runtime.db import insert_new
+from runtime.bulk import insert_new
 from runtime.facts import N_, Fact
 from runtime.log import log
 

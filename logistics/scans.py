@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from logistics import door, parcels
 from logistics.models import Parcel, Scan
 from runtime import clock
-from runtime.db import insert_new
+from runtime.bulk import insert_new
 from runtime.facts import N_
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Index, Select, event, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from runtime import clock
-from runtime.db import Base, UtcDateTime, insert_all, reading, writing
+from runtime.bulk import insert_all
+from runtime.db import Base, UtcDateTime, reading, writing
 from runtime.facts import NotFound, Unavailable, WrongMove
 from runtime.ids import new_id
 from runtime.log import log

@@ -11,7 +11,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime import clock
-from runtime.db import Base, UtcDateTime, insert_new, writing
+from runtime.bulk import insert_new
+from runtime.db import Base, UtcDateTime, writing
 from runtime.ids import new_id
 from runtime.log import log
 

@@ -18,8 +18,9 @@ from starlette.responses import Response
 
 from kyc import codes, people, phones
 from runtime import clock
+from runtime.bulk import insert_new
 from runtime.crypto import SealError, blind_index, digest, seal, unseal
-from runtime.db import insert_new, reading, writing
+from runtime.db import reading, writing
 from runtime.facts import N_, Invalid, TooMany
 from runtime.ids import new_id
 from runtime.settings import settings

@@ -18,7 +18,7 @@ from kyc.models import Person
 from logistics import couriers
 from runtime import clock
 from runtime.crypto import blind_index
-from runtime.db import Base, writing
+from runtime.db import Base, analyse, writing
 from runtime.ids import new_id
 from storefront import accounts
 from storefront.models import Account, ShopperSession
@@ -132,3 +132,4 @@ def _insert(model: type[Base], rows: Iterator[dict[str, Any]]) -> None:
     while batch := list(islice(rows, _BATCH)):
         with writing() as session:
             session.execute(insert(cast(Table, model.__table__)), batch)
+    analyse()

@@ -16,7 +16,8 @@ from checkout.catalogue import Sku
 from inventory import drops, numbers, patterns, segments, serials, units
 from logistics import couriers, partners
 from runtime import clock
-from runtime.db import insert_new, reading, writing
+from runtime.bulk import insert_new
+from runtime.db import reading, writing
 from runtime.files import write_private
 from runtime.settings import settings
 from storefront import staff

@@ -64,4 +64,6 @@ _THESE = (
     .where(_SESSION.c.id.in_(bindparam("ids", expanding=True)))
 )
 _reading: Gathering[str, SignedIn | None] = Gathering("sessions", _read)
-_renewing: Gathering[str, None] = Gathering("sessions.renewals", _renew, batch=5_000, waiting=50_000, pause=_PAUSE)
+_renewing: Gathering[str, None] = Gathering(
+    "sessions.renewals", _renew, batch=5_000, waiting=50_000, pause=_PAUSE
+)

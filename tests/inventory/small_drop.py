@@ -11,7 +11,8 @@ from inventory.holds import Hold
 from inventory.models import Drop, Number
 from inventory.segments import of_city
 from runtime import clock
-from runtime.db import insert_new, writing
+from runtime.bulk import insert_new
+from runtime.db import writing
 from tests.loops import in_own_loop as in_own_loop
 
 OPS = {"actor": "zhao", "reason": "test"}
