@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, literal, or_, select, union_all
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
 
 from checkout import claims, offers
@@ -17,7 +17,7 @@ from inventory.models import Drop
 from kyc import people
 from kyc.people import Buyer
 from logistics import couriers
-from runtime.db import table
+from runtime.db import among, table
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,12 @@ def at_hand(session: Session, asked: Sequence[Asked]) -> AtHand:
 
 
 _ORDER, _CLAIM, _DROP = table(Order).c, table(Claim).c, table(Drop).c
-_IDS: Any = bindparam("ids", expanding=True)
+_KNOWN = select(_ORDER.id, _ORDER.hold_id, _ORDER.request_digest)
 _BEFORE = union_all(
-    select(_ORDER.id, _ORDER.hold_id, _ORDER.request_digest).where(
-        or_(_ORDER.id.in_(_IDS), _ORDER.hold_id.in_(bindparam("holds", expanding=True)))
-    ),
+    _KNOWN.where(among(_ORDER.id, "ids")),
+    _KNOWN.where(among(_ORDER.hold_id, "holds")),
     select(_CLAIM.order_id, literal(""), literal("")).where(
-        _CLAIM.order_id.in_(_IDS), _CLAIM.fate == claims.VOIDED
+        among(_CLAIM.order_id, "ids"), _CLAIM.fate == claims.VOIDED
     ),
 )
-_DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds).where(_DROP.id.in_(_IDS))
+_DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds).where(among(_DROP.id, "ids"))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from kyc.quota import IdLimitReached
 from runtime import clock, outbox
 from runtime.bulk import insert_all
 from runtime.crash import point
-from runtime.db import reading, table, writing
+from runtime.db import among, reading, table, writing
 from runtime.facts import N_, Fact, NotFound
 from runtime.log import log
 from runtime.settings import settings
@@ -227,8 +227,5 @@ def _row(draft: Draft, buyer: Person | Buyer, state: str, at: datetime) -> dict[
 
 _DROP = table(Drop).c
 _SHARED = (
-    select(_DROP.id, _DROP.epoch)
-    .where(_DROP.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_DROP.id)
-    .with_for_update(read=True)
+    select(_DROP.id, _DROP.epoch).where(among(_DROP.id, "ids")).order_by(_DROP.id).with_for_update(read=True)
 )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from inventory.importing import ImportReport as ImportReport
@@ -12,7 +12,7 @@ from inventory.importing import import_file as import_file
 from inventory.models import Drop, Number
 from inventory.rows import BadRow as BadRow
 from runtime import clock
-from runtime.db import table
+from runtime.db import among, table
 from runtime.facts import NotFound, WrongMove
 
 # available -> in_drop (a drop owns it) -> sold (paid when the drop was settled) -> assigned (account opened)
@@ -44,7 +44,7 @@ def facts_of_many(session: Session, numbers: Collection[str]) -> dict[str, Any]:
 _TABLE = table(Number).c
 _FACTS = select(
     _TABLE.number, _TABLE.drop_id, _TABLE.prestore_fen, _TABLE.min_spend_fen, _TABLE.term_months
-).where(_TABLE.number.in_(bindparam("numbers", expanding=True)))
+).where(among(_TABLE.number, "numbers"))
 
 
 def assign(session: Session, number: str) -> None:

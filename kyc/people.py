@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from kyc import vault
@@ -17,7 +17,7 @@ from kyc.enrolling import enrol_many as enrol_many
 from kyc.enrolling import index as index
 from kyc.id_number import years
 from kyc.models import Person
-from runtime.db import table
+from runtime.db import among, table
 from runtime.facts import N_, Invalid, NotFound
 
 
@@ -78,10 +78,10 @@ _BUYER = (_TABLE.id, _TABLE.id_index, _TABLE.masked_name, _TABLE.state, _TABLE.d
 # The state is not asked for: a database might think the verified a better way in than these accounts.
 _OF_ACCOUNTS = (
     select(_TABLE.account, *_BUYER)
-    .where(_TABLE.account.in_(bindparam("accounts", expanding=True)))
+    .where(among(_TABLE.account, "accounts"))
     .order_by(_TABLE.enrolled_at, _TABLE.id)
 )
-_THESE = select(*_BUYER).where(_TABLE.id.in_(bindparam("ids", expanding=True))).order_by(_TABLE.id)
+_THESE = select(*_BUYER).where(among(_TABLE.id, "ids")).order_by(_TABLE.id)
 _LOCKED, _UNLOCKED = _THESE.with_for_update(), _THESE.with_for_update(skip_locked=True)
 
 

@@ -1,7 +1,7 @@
 """Many rows at once: inserted, inserted where they are new, or added to counters, each in one statement."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -20,10 +20,14 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[dict[str, Any
     """Insert the rows whose keys are not there yet; gives the primary keys of those that were new.
 
     All rows name the same columns. RETURNING tells which were new, since drivers disagree on the row count of a
-    batched ON CONFLICT; sent as many parameters of one statement, SQLAlchemy batches them without compiling anew."""
+    batched ON CONFLICT."""
     if not rows:
         return []
-    return list(session.scalars(_insert_new(model, dialect(session)), list(rows)).all())
+    if dialect(session) == "postgresql":
+        recorded = _recorded_new(model, tuple(rows[0]))
+        return list(session.scalars(recorded.statement, recorded.written(rows)))
+    made = sqlite.insert(table(model)).on_conflict_do_nothing()
+    return list(session.scalars(made.returning(*inspect(model).primary_key[:1]), list(rows)))
 
 
 def insert_or_add(
@@ -35,7 +39,10 @@ def insert_or_add(
         return set()
     key = inspect(model).primary_key[0]
     rows = [{key.name: name, counter: amounts[name]} for name in sorted(amounts)]
-    return set(session.scalars(_insert_or_add(model, counter, limit, dialect(session)), rows))
+    if dialect(session) == "postgresql":
+        recorded = _recorded_sum(model, (key.name, counter), limit)
+        return set(session.scalars(recorded.statement, recorded.written(rows)))
+    return set(session.scalars(_adding(sqlite.insert(table(model)), key, counter, limit), rows))
 
 
 def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], **same: Any) -> None:
@@ -47,7 +54,7 @@ def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
         return
     if dialect(session) == "postgresql":
         recorded = _recorded(model, tuple(rows[0]), tuple(same))
-        session.connection().execute(recorded.statement, {"rows": recorded.written(rows), **same})
+        session.connection().execute(recorded.statement, recorded.written(rows) | same)
         return
     connection = session.connection()
     plan = _plan(model, (*rows[0], *same), connection.dialect)
@@ -66,37 +73,64 @@ class _Recorded:
     statement: Any
     converters: Mapping[str, Callable[[Any], Any]]  # of the columns that are not written to JSON as they are
 
-    def written(self, rows: Sequence[Mapping[str, Any]]) -> str:
+    def written(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The statement's parameter."""
         odd = self.converters.items()
-        ready = [{**row, **{name: call(row[name]) for name, call in odd}} for row in rows]
-        return msgspec.json.encode(ready if odd else rows).decode()
+        ready = [{**row, **{name: call(row[name]) for name, call in odd}} for row in rows] if odd else rows
+        return {"rows": msgspec.json.encode(ready).decode()}
 
 
 @lru_cache(maxsize=64)
-def _recorded(model: type[Base], names: tuple[str, ...], same: tuple[str, ...]) -> _Recorded:
+def _recorded(model: type[Base], names: tuple[str, ...], same: tuple[str, ...] | None = None) -> _Recorded:
+    """With `same` nothing but what is named is filled in, without it the defaults of the model's columns too."""
     columns, spoken = table(model).c, postgresql.dialect()  # type: ignore[no-untyped-call]
-    types = {name: _wide(columns[name].type) for name in (*names, *same)}
+    types = {name: _wide(columns[name].type) for name in (*names, *(same or ()))}
     given = func.json_to_recordset(cast(bindparam("rows"), JSON)).table_valued(
         *[column(name, types[name]) for name in names]
     )
     chosen = select(
         *given.render_derived(name="given", with_types=True).c,
-        *[bindparam(name, type_=types[name]) for name in same],
+        *[bindparam(name, type_=types[name]) for name in same or ()],
     )
-    statement = insert(table(model)).from_select([*names, *same], chosen, include_defaults=False)
+    statement = postgresql.insert(table(model)).from_select(
+        [*names, *(same or ())], chosen, include_defaults=same is None
+    )
     converters = {
         name: call for name in names if (call := _into_json(types[name].dialect_impl(spoken), spoken))
     }
     return _Recorded(statement, converters)
 
 
+@lru_cache(maxsize=64)
+def _recorded_new(model: type[Base], names: tuple[str, ...]) -> _Recorded:
+    recorded = _recorded(model, names)
+    made = recorded.statement.on_conflict_do_nothing().returning(inspect(model).primary_key[0])
+    return replace(recorded, statement=made)
+
+
+@lru_cache(maxsize=64)
+def _recorded_sum(model: type[Base], names: tuple[str, str], limit: int) -> _Recorded:
+    recorded = _recorded(model, names)
+    return replace(recorded, statement=_adding(recorded.statement, table(model).c[names[0]], names[1], limit))
+
+
+def _adding(made: Any, key: Any, counter: str, limit: int) -> Any:
+    added = made.excluded[counter] + key.table.c[counter]
+    counted = made.on_conflict_do_update(index_elements=[key], set_={counter: added}, where=added <= limit)
+    return counted.returning(key)
+
+
 def _into_json(of: TypeEngine[Any], spoken: Dialect) -> Callable[[Any], Any] | None:
     """What makes a value of this type one that JSON has; None where it is one."""
-    if not isinstance(of, TypeDecorator):
-        return None
-    if isinstance(of.impl, LargeBinary):
-        return lambda value: None if value is None else "\\x" + of.process_bind_param(value, spoken).hex()
-    return lambda value: of.process_bind_param(value, spoken)
+    bound = of.process_bind_param if isinstance(of, TypeDecorator) else None
+    if not isinstance(of.impl if isinstance(of, TypeDecorator) else of, LargeBinary):
+        return None if bound is None else lambda value: bound(value, spoken)
+
+    def hexadecimal(value: Any) -> str | None:
+        stored = value if bound is None else bound(value, spoken)
+        return None if stored is None else "\\x" + stored.hex()
+
+    return hexadecimal
 
 
 def _wide(of: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -126,20 +160,3 @@ def _plan(model: type[Base], names: tuple[str, ...], spoken: Dialect) -> _Plan:
     return _Plan(
         str(compiled), converters, itemgetter(*compiled.positiontup) if compiled.positiontup else None
     )
-
-
-@lru_cache
-def _insert_new(model: type[Base], kind: str) -> Any:
-    return _insert(model, kind).on_conflict_do_nothing().returning(inspect(model).primary_key[0])
-
-
-@lru_cache
-def _insert_or_add(model: type[Base], counter: str, limit: int, kind: str) -> Any:
-    key, made = inspect(model).primary_key[0], _insert(model, kind)
-    added = made.excluded[counter] + key.table.c[counter]
-    counted = made.on_conflict_do_update(index_elements=[key], set_={counter: added}, where=added <= limit)
-    return counted.returning(key)
-
-
-def _insert(model: type[Base], kind: str) -> Any:
-    return (postgresql if kind == "postgresql" else sqlite).insert(model.__table__)

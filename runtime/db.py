@@ -15,13 +15,18 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    Text,
+    bindparam,
     create_engine,
     event,
     text,
 )
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from runtime.crypto import seal, unseal
@@ -166,6 +171,43 @@ def analyse() -> None:
 def deadlocked(error: OperationalError) -> bool:
     """Did the database end this transaction to let another one go on?"""
     return getattr(error.orig, "sqlstate", None) in {"40P01", "40001"}
+
+
+def among(of: Any, name: str) -> "_Among":
+    """Is the column one of the texts given as `name`, in statements that are built once.
+
+    They are given as one parameter, so the statement is the same for one and for a thousand; written out one by one,
+    making the statement costs more than the rest of the question."""
+    return _Among(of, bindparam(name, type_=_Texts()))
+
+
+class _Texts(TypeDecorator[Any]):
+    """Texts as a JSON list."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return _json(list(value))
+
+
+class _Among(FunctionElement[Any]):
+    """Of no type: of a Boolean one SQLite would be asked whether it is 1, and would go through the whole table."""
+
+    name = "among"
+    inherit_cache = True
+
+
+@compiles(_Among)
+def _among(element: _Among, compiler: SQLCompiler, **given: Any) -> str:
+    of, texts = (compiler.process(each, **given) for each in element.clauses)
+    return f"{of} IN (SELECT value FROM json_each({texts}))"  # noqa: S608  two parts that the compiler wrote
+
+
+@compiles(_Among, "postgresql")
+def _among_postgresql(element: _Among, compiler: SQLCompiler, **given: Any) -> str:
+    of, texts = (compiler.process(each, **given) for each in element.clauses)
+    return f"{of} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS JSON))))"
 
 
 def table(model: type[Base]) -> Table:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from starlette.requests import HTTPConnection
 
 from runtime import clock
-from runtime.db import reading, table, writing
+from runtime.db import among, reading, table, writing
 from runtime.facts import Unauthorized
 from runtime.gathering import Gathering
 from storefront import accounts
@@ -61,7 +61,7 @@ _SESSION, _ACCOUNT = table(ShopperSession), table(Account)
 _THESE = (
     select(_SESSION.c.id, _SESSION.c.account, _SESSION.c.seen_at, _SESSION.c.revoked_at, _ACCOUNT.c.phone)
     .join(_ACCOUNT, _ACCOUNT.c.id == _SESSION.c.account)
-    .where(_SESSION.c.id.in_(bindparam("ids", expanding=True)))
+    .where(among(_SESSION.c.id, "ids"))
 )
 _reading: Gathering[str, SignedIn | None] = Gathering("sessions", _read)
 _renewing: Gathering[str, None] = Gathering(
