@@ -17,32 +17,39 @@ if TYPE_CHECKING:
 
 _ALL, _NONE, _ONE, _LAST = (np.uint64(word) for word in (0xFFFF_FFFF_FFFF_FFFF, 0, 1, 63))
 _MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
-_TRIED = (512, 4_096)  # rows tried before a large stack is searched
+_TRIED, _MOST_TRIED = 512, 8_192  # rows tried before a large stack is searched
 _FEW = 8_192  # words that are looked through at once
 
 
 def first(stack: "Stack", plan: Plan, count: int, order: Order) -> Rows:
     """The first `count` free rows that fit in that order, or all there are."""
     if not stack.large:
-        rows = order.rows(0, 4 * count, stack.words * 64)
-        hits = rows[_bits_at(_fitting(stack, plan, rows >> 6), None, rows)]
+        hits = _tried(stack, plan, order, 4 * count)
         if len(hits) >= count:
             return hits[:count]
         return _drawn(_fitting(stack, plan, None) if plan.asks else stack.free, count, order)
     parts = _parts(stack, plan)
     if sum(len(at) for _, at in parts or ()) > _FEW or parts is None:
-        # What many rows have, some of the first few thousand have.
-        for tried in _TRIED:
-            rows = order.rows(0, tried, stack.words * 64)
-            hits = rows[_bits_at(_fitting(stack, plan, rows >> 6), None, rows)]
+        # What many rows have, some of the first few thousand have; or some of as many as those let expect.
+        tried = expected = _TRIED
+        while expected <= _MOST_TRIED:
+            hits = _tried(stack, plan, order, tried)
             if len(hits) >= count:
                 return hits[:count]
+            expected = max(2 * tried, tried * count * 3 // (2 * len(hits) + 2))
+            tried = min(8 * tried, expected)
     if parts is None:
         return _drawn(_fitting(stack, plan, None) if plan.asks else stack.free, count, order)
     found = stack.none_free()
     for part, at in parts:
         found[at] |= _fitting(stack, part, at)
     return _drawn(found, count, order)
+
+
+def _tried(stack: "Stack", plan: Plan, order: Order, count: int) -> Rows:
+    """Those of the first `count` rows of the order that fit."""
+    rows = order.rows(0, count, stack.words * 64)
+    return rows[_bits_at(_fitting(stack, plan, rows >> 6), None, rows)]
 
 
 def couples(stack: "Stack", plan: Plan, limit: int, order: Order) -> Rows:
