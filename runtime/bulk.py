@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -60,9 +59,8 @@ def insert_all(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
     plan = _plan(model, (*rows[0], *same), connection.dialect)
     fixed = {name: plan.converted(name, value) for name, value in same.items()}
     odd = [(name, call) for name in rows[0] if (call := plan.converters[name])]
-    ready = [{**row, **fixed, **{name: call(row[name]) for name, call in odd}} for row in rows]
-    parameters: Any = ready if plan.places is None else [plan.places(row) for row in ready]
-    connection.exec_driver_sql(plan.statement, parameters)
+    ready = ({**row, **fixed, **{name: call(row[name]) for name, call in odd}} for row in rows)
+    connection.exec_driver_sql(plan.statement, [plan.places(row) for row in ready])
 
 
 @dataclass(frozen=True)
@@ -140,12 +138,11 @@ def _wide(of: TypeEngine[Any]) -> TypeEngine[Any]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """An insert as the driver wants it. `places` gives a row's values in the order of its placeholders, where those
-    have no names."""
+    """An insert as SQLite's driver wants it. `places` gives a row's values in the order of its placeholders."""
 
     statement: str
     converters: Mapping[str, Callable[[Any], Any] | None]
-    places: Callable[[dict[str, Any]], tuple[Any, ...]] | None
+    places: Callable[[dict[str, Any]], tuple[Any, ...]]
 
     def converted(self, name: str, value: Any) -> Any:
         call = self.converters[name]
@@ -157,6 +154,5 @@ def _plan(model: type[Base], names: tuple[str, ...], spoken: Dialect) -> _Plan:
     columns = table(model).c
     compiled = insert(table(model)).inline().compile(dialect=spoken, column_keys=names)
     converters = {name: columns[name].type.dialect_impl(spoken).bind_processor(spoken) for name in names}
-    return _Plan(
-        str(compiled), converters, itemgetter(*compiled.positiontup) if compiled.positiontup else None
-    )
+    order = compiled.positiontup or []
+    return _Plan(str(compiled), converters, lambda row: tuple(row[name] for name in order))

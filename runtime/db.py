@@ -1,4 +1,4 @@
-"""The database: engine, sessions, column types. The one file that knows which SQL dialect it is on."""
+"""The database: engine, sessions, column types. It and bulk.py alone know which SQL dialect they are on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
