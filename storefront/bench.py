@@ -13,7 +13,15 @@ from storefront import bench_machine, bench_sections, bench_world
 from storefront.bench_rounds import Bench, Plan
 from storefront.bench_shop import BenchError, Say, open_shop
 
-QUICK = {"seconds": 0.5, "rounds": 1, "usual": 1_000, "small": 300, "big": 1_000, "stacks": (1_000,)}
+QUICK = {
+    "seconds": 0.5,
+    "rounds": 1,
+    "usual": 1_000,
+    "shoppers": 64,
+    "small": 300,
+    "big": 1_000,
+    "stacks": (1_000,),
+}
 
 
 def run(plan: Plan, say: Say) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Plan:
     web: int = 1
     connections: int = 256
     usual: int = 120_000  # numbers of a usual drop, and shoppers
+    shoppers: int = 512  # who order at once; between two requests each waits for SQL
     small: int = 10_000
     big: int = 1_000_000
     stacks: tuple[int, ...] = (10_000, 1_000_000, 10_000_000)  # numbers searched at the function

@@ -102,7 +102,7 @@ def _order_rounds(bench: Bench, name: str, people: Path, first: int, count: int)
 
     def once(nth: int) -> Told:
         told, more = bench_load.buy(
-            bench.shop.cores, bench.shop.ports, bench.plan.connections, bench.plan.seconds, "order",
+            bench.shop.cores, bench.shop.ports, bench.plan.shoppers, bench.plan.seconds, "order",
             (people, first + nth * share, share),
         )  # fmt: skip
         answers.update(more["answers"])
