@@ -216,5 +216,5 @@ def table(model: type[Base]) -> Table:
 
 
 def dialect(session: Session) -> str:
-    """ "postgresql" or "sqlite"."""
+    """Its name: postgresql or sqlite."""
     return session.get_bind().dialect.name

@@ -111,7 +111,8 @@ class Gathering(Generic[Asked, Told]):
             if (took := time.monotonic() - began) > 1:
                 log.warning(f"{self.name}.slow", calls=len(batch), seconds=round(took, 1))
             self._answer(batch, answers)
-            time.sleep(self._pause)
+            if self._pause:
+                time.sleep(self._pause)
 
     def _next(self) -> list[_Waiter[Asked]]:
         """Waits for the first call and takes what came with it, without those whose caller has gone."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, insert
+from sqlalchemy import insert
 
 from checkout import catalogue, offers
 from inventory import drops, patterns, segments
@@ -18,7 +18,7 @@ from kyc.models import Person
 from logistics import couriers
 from runtime import clock
 from runtime.crypto import blind_index
-from runtime.db import Base, analyse, writing
+from runtime.db import Base, analyse, table, writing
 from runtime.ids import new_id
 from storefront import accounts
 from storefront.models import Account, ShopperSession
@@ -56,6 +56,7 @@ def drop(drop_id: str, count: int, stock: Iterator[str]) -> list[str]:
     if len(numbers) < count:
         raise ValueError(f"only {len(numbers):,} ordinary numbers left for {drop_id}, not {count:,}")
     _insert(Number, (_row(number, drop_id, drop_id if nth else None) for nth, number in enumerate(numbers)))
+    analyse()
     with writing() as session:
         drops.create(
             session, id=drop_id, name=drop_id, opens_at=clock.now(), pool=drop_id, cities=[_CITY],
@@ -92,6 +93,7 @@ def shoppers(count: int) -> list[Shopper]:
         for one, session, _ in known
     ))  # fmt: skip
     _insert(Person, (row for _, _, row in known))
+    analyse()
     return [one for one, _, _ in known]
 
 
@@ -131,5 +133,4 @@ def _row(number: str, pool: str, owner: str | None) -> dict[str, Any]:
 def _insert(model: type[Base], rows: Iterator[dict[str, Any]]) -> None:
     while batch := list(islice(rows, _BATCH)):
         with writing() as session:
-            session.execute(insert(cast(Table, model.__table__)), batch)
-    analyse()
+            session.execute(insert(table(model)), batch)
