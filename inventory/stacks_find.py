@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _ALL, _NONE, _ONE, _LAST = (np.uint64(word) for word in (0xFFFF_FFFF_FFFF_FFFF, 0, 1, 63))
 _MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 _TRIED, _MOST_TRIED = 512, 8_192  # rows tried before a large stack is searched
-_FEW = 8_192  # words that are looked through at once
+_FEW = 8_192  # words, or rows, that are looked through at once
+_CLOSELY = 256  # rows compared closely in a search for similar ones
 
 
 def first(stack: "Stack", plan: Plan, count: int, order: Order) -> Rows:
@@ -74,20 +75,29 @@ def similar(stack: "Stack", number: str, limit: int, seed: int) -> Rows:
     city = Plan(bits=[stack.facts_bits["city", facts.city]]) if facts else Plan()
     for length in range(TAIL, 0, -1):
         rows = _rows_of_end(stack, number[-length:])
-        if len(rows) < limit:
-            continue
+        if len(rows) > _FEW:
+            break  # few of many are free: their bits are looked through sooner than the rows
         rows = rows[_bits_at(_fitting(stack, city, rows >> 6), None, rows)]
         rows = rows if row is None else rows[rows != row]
         if len(rows) >= limit:
             return _ranked(stack, rows, number, pattern, limit, seed, length)
-    # Few have its last digit: those that do, and some of the others.
     near = _fitting(stack, city, None)
     if row is not None:
         near[row >> 6] &= ~(np.uint64(1) << np.uint64(row & 63))
-    plan, alike = Plan(), stack.none_free()
-    if must(stack, plan, DIGITS - 1, number[-1]):
-        alike = _cut(stack, plan, near.copy(), None)
-    rows = np.concatenate((_rows(alike), _more_like(stack, near & ~alike, number, pattern, limit, seed)))
+    wide = near
+    # Narrow down digit by digit from the end while there are too many to look at.
+    for place in range(DIGITS - 1, -1, -1):
+        if _counted(near) <= max(_CLOSELY, limit):
+            break
+        wide, plan = near, Plan()
+        near = (
+            _cut(stack, plan, wide.copy(), None)
+            if must(stack, plan, place, number[place])
+            else stack.none_free()
+        )
+    rows = _rows(near)
+    if len(rows) < limit:
+        rows = np.concatenate((rows, _more_like(stack, wide & ~near, number, pattern, limit, seed)))
     return _ranked(stack, rows, number, pattern, limit, seed)
 
 
