@@ -112,6 +112,16 @@ def listing(session: Session) -> list[Drop]:
     return [drop for drop in drops if drop not in over] + over[::-1]
 
 
+def next_round(session: Session, drop: Drop) -> Drop | None:
+    """The next drop to open that is announced already: of the same campaign, if it has one."""
+    following = select(Drop).where(
+        Drop.state.in_(("scheduled", "warming")), Drop.opens_at > clock.now(), Drop.id != drop.id
+    )
+    if drop.campaign:
+        following = following.where(Drop.campaign == drop.campaign)
+    return session.scalars(following.order_by(Drop.opens_at).limit(1)).first()
+
+
 def actions(session: Session, drop_id: str) -> list[DropAction]:
     """What was done to a drop, oldest first."""
     query = select(DropAction).where(DropAction.drop_id == drop_id).order_by(DropAction.id)

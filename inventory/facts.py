@@ -59,3 +59,20 @@ class Ordered(Fact):
 
     code = "ordered"
     text = N_("This number is already in an order.")
+
+
+class NotAdmitted(Fact):
+    """People queue for this drop and it is not this shopper's turn: `state` is that of their place
+    (queueing.Place)."""
+
+    code = "not_admitted"
+    text = N_("It is not your turn yet.")
+
+
+class QueueFull(Fact):
+    """As many places as may be were taken from this `whose`: "network" or "device"."""
+
+    code = "queue_full"
+    text = N_(
+        "As many people as may be have queued from this address. Try another connection, or come back later."
+    )

@@ -1,6 +1,6 @@
 """Jobs of the inventory desk."""
 
-from inventory import archive, verbs
+from inventory import archive, queue_archive, verbs
 from inventory.models import Drop
 from runtime import outbox
 from runtime.db import reading
@@ -17,6 +17,7 @@ def clear(drop_id: str) -> None:
         drop = session.get(Drop, drop_id)
     if drop is None or drop.state != "settled":
         return
+    queue_archive.archive(drop_id, rest=True)
     gone = [name for name in verbs.ALL_KEYS if drop.campaign is None or name not in verbs.LASTING]
     for lot in range(drop.lots):
         with asking() as client:

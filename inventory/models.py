@@ -63,6 +63,43 @@ class Drop(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class DropQueue(Base):
+    """How people queue for a drop, and its draw. A drop without a row has no queue.
+
+    `epoch` is the life of its places in Redis; `published` that Redis was told of it, so that a Redis without it has
+    lost it. The seed is sealed until the draw, then told."""
+
+    __tablename__ = "drop_queues"
+    drop_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    mode: Mapped[str] = mapped_column(String(6))  # queue_rules.MODES
+    rate: Mapped[int]  # people let in a second, at most
+    cap: Mapped[int]  # people inside at once
+    stay_seconds: Mapped[int]
+    come_seconds: Mapped[int]  # to come in after being called
+    limit_network: Mapped[int]  # places for one address range; 0: no limit
+    limit_device: Mapped[int]
+    version: Mapped[int] = mapped_column(default=0)
+    epoch: Mapped[str] = mapped_column(String(40))
+    published: Mapped[bool] = mapped_column(default=False)
+    commitment: Mapped[str] = mapped_column(String(64))
+    seed_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    drawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tickets: Mapped[int | None]
+    digest: Mapped[str | None] = mapped_column(String(64))
+    final_seed: Mapped[str | None] = mapped_column(String(64))
+
+
+class QueuePage(Base):
+    """A page of what happened in a drop's queue: gzip of one JSON line an entry of the stream, oldest first."""
+
+    __tablename__ = "queue_journal"
+    drop_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    page: Mapped[int] = mapped_column(primary_key=True)
+    last_id: Mapped[str] = mapped_column(String(40))
+    entries: Mapped[int]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class DropSku(Base):
     """How many handsets of a SKU a drop has to sell."""
 

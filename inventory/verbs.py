@@ -5,13 +5,14 @@ can be on different nodes of a cluster. The rounds of a campaign share a tag, so
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from inventory.facts import DropClosed, NotOpen, Stale
-from inventory.models import Drop
+from inventory.models import Drop, DropQueue
 from runtime import clock
 from runtime.db import reading
 from runtime.facts import NotFound
@@ -48,7 +49,14 @@ KEYS: dict[str, tuple[str, ...]] = {
     "place": ("epoch", "rules", "live", *_LIMITS, "places", "unsure", "loading"),
     "unplace": ("epoch", "live", *_LIMITS, "places", "unsure"),
     "void": ("epoch", "holds", "orders"),
+    "line": ("line", "queue"),
+    "join": ("line", "rules", "tickets", "called", "entered", "stays", "guests", "queue"),
+    "enter": ("line", "tickets", "called", "entered", "stays", "queue"),
+    "leave": ("line", "stays", "buyers", "queue"),
+    "admit": ("line", "rules", "tickets", "called", "entered", "stays", "buyers", "queue"),
 }
+_OF_QUEUE = frozenset({"line", "join", "enter", "leave", "admit"})  # their epoch is the queue's
+QUEUE_KEYS = sorted({name for verb in _OF_QUEUE for name in KEYS[verb]} - {"rules"})
 ALL_KEYS = sorted({name for names in KEYS.values() for name in names})
 LASTING = ("used", "total")  # of a campaign's round these outlive its settling: the next round counts on
 _VERBS = {name: Verb(Path(__file__).parent / "lua" / f"{name}.lua") for name in KEYS}
@@ -63,6 +71,7 @@ class Layout:
 
 
 _epochs: dict[str, str] = {}  # of the drops this process has dealt with; a stale answer makes it look again
+_queue_epochs: dict[str, str] = {}
 _layouts: dict[str, Layout] = {}
 
 
@@ -94,6 +103,7 @@ def key(drop_id: str, name: str, lot: int = 0) -> str:
 def forget() -> None:
     """Forget what is known of drops; tests that make another one under the same id call it."""
     _epochs.clear()
+    _queue_epochs.clear()
     _layouts.clear()
 
 
@@ -114,10 +124,11 @@ def call(verb: str, drop_id: str, *args: str | int, lot: int = 0) -> Any:
 
 def told(verb: str, drop_id: str, *args: str | int, lot: int = 0) -> tuple[str, Any]:
     """`call` that also tells the epoch under which the answer is true."""
-    epoch = known_epoch(drop_id)
+    known, fetch = _lives(verb)
+    epoch = known.get(drop_id) or fetch(drop_id)
     answer = run(verb, drop_id, epoch, *args, lot=lot)
     if answer[0] == "stale":
-        epoch = fetch_epoch(drop_id)
+        epoch = fetch(drop_id)
         answer = run(verb, drop_id, epoch, *args, lot=lot)
     if answer[0] == "stale":
         raise Stale
@@ -131,12 +142,13 @@ def run(verb: str, drop_id: str, epoch: str, *args: str | int, lot: int = 0) -> 
 
 async def awaited(verb: str, drop_id: str, *args: str | int, lot: int = 0) -> Any:
     """`call` for the event loop; SQL is asked in a thread and only when the epoch is not known."""
-    epoch = _epochs.get(drop_id)
+    known, fetch = _lives(verb)
+    epoch = known.get(drop_id)
     if epoch is None:
-        epoch = await asyncio.to_thread(fetch_epoch, drop_id)
+        epoch = await asyncio.to_thread(fetch, drop_id)
     answer = await _awaited(verb, drop_id, epoch, *args, lot=lot)
     if answer[0] == "stale":
-        answer = await _awaited(verb, drop_id, await asyncio.to_thread(fetch_epoch, drop_id), *args, lot=lot)
+        answer = await _awaited(verb, drop_id, await asyncio.to_thread(fetch, drop_id), *args, lot=lot)
     if answer[0] == "stale":
         raise Stale
     return answer
@@ -149,10 +161,6 @@ async def _awaited(verb: str, drop_id: str, epoch: str, *args: str | int, lot: i
 def redis_ms(drop_id: str, lot: int = 0) -> int:
     """The clock of the Redis that has this lot, in milliseconds."""
     return int(call("expire", drop_id, 0, "", "", "", "", lot=lot)[2])
-
-
-def known_epoch(drop_id: str) -> str:
-    return _epochs.get(drop_id) or fetch_epoch(drop_id)
 
 
 def fetch_epoch(drop_id: str) -> str:
@@ -170,6 +178,23 @@ def fetch_epoch(drop_id: str) -> str:
         raise _absent(drop)
     _epochs[drop_id] = drop.epoch
     return drop.epoch
+
+
+def fetch_queue_epoch(drop_id: str) -> str:
+    """The epoch of the drop's queue as SQL has it now. Raises NotFound where it has no queue."""
+    with reading() as session:
+        drop, queue = session.get(Drop, drop_id), session.get(DropQueue, drop_id)
+    _queue_epochs.pop(drop_id, None)
+    if drop is None or queue is None:
+        raise NotFound
+    _remember(drop)
+    _queue_epochs[drop_id] = queue.epoch
+    return queue.epoch
+
+
+def _lives(verb: str) -> tuple[dict[str, str], Callable[[str], str]]:
+    """The epochs that this process knows of what the verb works on, and how one is looked up."""
+    return (_queue_epochs, fetch_queue_epoch) if verb in _OF_QUEUE else (_epochs, fetch_epoch)
 
 
 def _remember(drop: Drop) -> Layout:

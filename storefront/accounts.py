@@ -202,6 +202,11 @@ def _unsealed(token: str) -> Identity:
     return Identity(session, account, person, expires)
 
 
+def network_digest(address: str) -> str:
+    """A keyed digest of where a client comes from; an IPv6 client's is its network's."""
+    return digest("address", _network(address))[:24]
+
+
 def _network(address: str) -> str:
     """An IPv6 client has 2**64 addresses to ask from, so its network counts."""
     try:
@@ -211,7 +216,7 @@ def _network(address: str) -> str:
 
 
 def _count_address(session: Session, address: str) -> None:
-    at, who = clock.now(), digest("address", _network(address))[:24]
+    at, who = clock.now(), network_digest(address)
     recent = select(func.count()).where(CodeRequest.address == who, CodeRequest.at > at - timedelta(hours=1))
     if session.scalars(recent).one() >= settings().codes_per_address:
         raise TooMany(N_("Too many codes were asked for from here. Please try again later."), retry_after=600)

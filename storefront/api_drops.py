@@ -7,8 +7,17 @@ from starlette.requests import Request
 
 from checkout import offers
 from checkout.models import Offer
-from inventory import drops, holds, tallies
-from inventory.facts import DropClosed, DropPaused, LimitReached, NotOpen, Ordered, SoldOut, Taken
+from inventory import drops, holds, queueing, tallies
+from inventory.facts import (
+    DropClosed,
+    DropPaused,
+    LimitReached,
+    NotAdmitted,
+    NotOpen,
+    Ordered,
+    SoldOut,
+    Taken,
+)
 from inventory.models import Drop
 from runtime import clock
 from runtime.api import Parameter, endpoint, routes
@@ -83,11 +92,6 @@ class HoldOut(msgspec.Struct):
     server_time: datetime
 
 
-class NotAdmitted(Fact):
-    code = "not_admitted"
-    text = N_("It is not your turn yet.")
-
-
 @endpoint("GET", "/drops", answer=DropsOut, summary="All drops that shoppers may see")
 def list_drops(request: Request) -> DropsOut:
     with reading() as session:
@@ -138,13 +142,18 @@ async def decide(identity: accounts.Identity, drop: str, wish: HoldIn, key: str 
     sku = offer_book.known_sku(drop, wish.offer)
     if sku is None:
         sku = await offer_book.sku_of(drop, wish.offer)
+    if refused := await queueing.gate(drop, identity.account):
+        return refused
     decided = await holds.decide(
         drop, token=holds.new_token(drop, identity.account, key), account=identity.account,
         person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku, fresh=key is None,
     )  # fmt: skip
     if isinstance(decided, Taken):
         return Taken(number=number, alternatives=nearest.alternatives(drop, number))
-    return decided if isinstance(decided, Fact) else _hold(decided)
+    if isinstance(decided, Fact):
+        return decided
+    queueing.bought(drop, identity.account)
+    return _hold(decided)
 
 
 @endpoint("GET", "/holds/{hold}", answer=HoldOut, auth="shopper", facts=(NotFound,), summary="A hold")

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from checkout import webhooks
-from inventory import shelf
+from inventory import queue_follow, shelf
 from logistics import partner_api
 from runtime import api, redis
 from runtime.facts import Fact
@@ -29,12 +29,14 @@ from storefront import (
     api_account,
     api_drops,
     api_orders,
+    api_queue,
     api_shelf,
     metrics,
     ops_drops,
     ops_identity,
     ops_manifests,
     ops_orders,
+    ops_queue,
     ops_session,
     pages_account,
     pages_checkout,
@@ -42,8 +44,10 @@ from storefront import (
     pages_home,
     pages_orders,
     pages_pay,
+    pages_queue,
     pages_session,
     problems,
+    queue_stream,
     sandbox_proxy,
 )
 from storefront.hot import Entrance
@@ -51,7 +55,10 @@ from storefront.security import Guard
 
 STATIC = Path(__file__).parent / "static"
 # Hot routes first.
-SHOPPERS_API = [*api_shelf.api_routes, *api_drops.api_routes, *api_account.api_routes, *api_orders.api_routes]
+SHOPPERS_API = [
+    *api_shelf.api_routes, *api_drops.api_routes, *api_queue.api_routes, *api_account.api_routes,
+    *api_orders.api_routes,
+]  # fmt: skip
 _INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
 
 
@@ -86,6 +93,7 @@ def table() -> list[BaseRoute]:
         Route("/metrics", metrics.metrics),
         *pages_home.routes,
         *pages_drops.routes,
+        *pages_queue.routes,
         *pages_checkout.routes,
         *pages_orders.routes,
         *pages_pay.routes,
@@ -94,6 +102,7 @@ def table() -> list[BaseRoute]:
         *ops_session.routes,
         *ops_drops.routes,
         *ops_orders.routes,
+        *ops_queue.routes,
         *ops_manifests.routes,
         *ops_identity.routes,
         *sandbox_proxy.routes,
@@ -124,6 +133,8 @@ async def stripe_webhook(request: Request) -> Response:
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     shelf.start()
+    queue_follow.start()
+    await run_in_threadpool(queue_follow.wait)
     watcher = asyncio.create_task(_watch_revoked())
     try:
         with _collecting_seldom():
@@ -132,6 +143,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+        await queue_stream.close()
+        queue_follow.stop()
         shelf.stop()
         await sandbox_proxy.close()
         await redis.close_async()

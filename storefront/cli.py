@@ -11,6 +11,7 @@ from runtime.facts import Fact, Invalid
 from runtime.settings import SettingsError
 from storefront.cli_bench import bench
 from storefront.cli_drops import drop
+from storefront.cli_queue import draw, queue
 from storefront.cli_stock import audit, rebuild
 
 
@@ -34,7 +35,9 @@ def main() -> None:
     """Haoka sells phone number cards and handsets in timed drops."""
 
 
+drop.add_command(queue)
 main.add_command(drop)
+main.add_command(draw)
 main.add_command(audit)
 main.add_command(rebuild)
 main.add_command(bench)

@@ -2,6 +2,7 @@
 
 What is not plainly a good request for one of them goes the long way, and is refused there. Plain ASGI."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime import api
 from runtime.facts import Fact, Unauthorized
-from storefront import accounts, language, metrics, problems, security
+from storefront import accounts, language, metrics, problems, queue_stream, security
 from storefront.api_drops import HoldIn, HoldOut, decide, hold_number
 from storefront.api_orders import OrderIn, OrderOut, place_order
 from storefront.api_shelf import NumbersOut, search_numbers
@@ -23,6 +24,7 @@ Headers = dict[bytes, bytes]
 _API, _DROPS = "/api/v1", "/drops/"
 _DROP = "/drops/{drop}/"  # as the endpoints name it
 _LARGE = len(str(api.MAX_BODY))  # a Content-Length as long as that may be too much
+_STREAM = re.compile(r"/api/v1/drops/([^/]+)/queue/stream")
 _ENCODER = msgspec.json.Encoder()
 _JSON: tuple[security.Raw, ...] = ((b"content-type", b"application/json"),)
 
@@ -38,6 +40,8 @@ class Entrance:
         if scope["type"] != "http" or not scope["path"].startswith(_API) or scope["root_path"]:
             return await self.app(scope, receive, send)
         (route, drop), headers = _route(scope["method"], scope["path"]), security.given(scope)
+        if route is None and _STREAM.fullmatch(scope["path"]) and scope["method"] == "GET":
+            return await self._stream(scope, headers, send)
         large = len(headers.get(b"content-length", b"")) >= _LARGE
         if route is None or large or security.refusal(scope, headers):
             return await self.app(scope, receive, send)
@@ -65,6 +69,23 @@ class Entrance:
         metrics.count(endpoint.name, status, time.perf_counter() - started)
         length = (b"content-length", b"%d" % len(told))
         sent = [*own, length, *security.json_headers()]
+        await send({"type": "http.response.start", "status": status, "headers": sent})
+        await send({"type": "http.response.body", "body": told})
+
+    async def _stream(self, scope: Scope, headers: Headers, send: Send) -> None:
+        """The queue's events: a request that lasts, so nothing is kept of it."""
+        matched = _STREAM.fullmatch(scope["path"])
+        assert matched is not None
+        refused = security.refusal(scope, headers)
+        if refused:
+            return await refused(scope, _nothing, send)
+        lang = _language(scope, headers)
+        headers.clear()
+        try:
+            return await queue_stream.serve(matched[1], scope, send)
+        except Fact as fact:
+            status, own, told = problems.told(fact, lang)
+        sent = [*own, (b"content-length", b"%d" % len(told)), *security.json_headers()]
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": told})
 
@@ -116,6 +137,10 @@ def _raising(bug: Exception) -> ASGIApp:
         raise bug
 
     return app
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 async def _whole(received: list[Message], receive: Receive, headers: Headers) -> bytes | None:

@@ -16,7 +16,7 @@ from kyc import cases
 from runtime import clock, outbox, ticker
 from runtime.db import reading, writing
 from runtime.facts import N_, Fact, Invalid, Unavailable
-from storefront import forms, i18n, ops_drop_form, shown
+from storefront import forms, i18n, ops_drop_form, ops_queue_form, shown
 from storefront.forms import Form, ops_page
 from storefront.rendering import render, share
 
@@ -48,6 +48,7 @@ _OFFERED = {
     "closed": ("settle",),
     "settled": (),
 }
+_DONE = {**{name: verb[1] for name, verb in MOVES.items()}, "create": N_("Create"), "queue": N_("Queue")}
 _LATE = 60.0  # seconds after which work that is due counts as left lying
 
 
@@ -68,7 +69,7 @@ def home(request: Request, form: Form) -> Response:
 
 @ops_page("GET", "/ops/drops/{drop}", name="ops_drop")
 def drop_page(request: Request, form: Form) -> Response:
-    return _show(request, {})
+    return show(request, {})
 
 
 @ops_page("GET", "/ops/drops/{drop}/figures", name="ops_figures")
@@ -91,12 +92,12 @@ def move(request: Request, form: Form) -> Response:
     drop_id, reason = request.path_params["drop"], form.get("reason", "").strip()
     chosen = MOVES.get(form.get("move", ""))
     if chosen is None or len(reason) < 3:
-        return _show(request, form, errors={"reason": N_("Say why, in a few words.")}, status=422)
+        return show(request, form, errors={"reason": N_("Say why, in a few words.")}, status=422)
     try:
         with writing() as session:
             chosen[0](session, drop_id, actor=f"ops:{request.state.ops.login}", reason=reason[:400])
     except Fact as fact:
-        return _show(request, form, problem=fact, status=409)
+        return show(request, form, problem=fact, status=409)
     return RedirectResponse(f"/ops/drops/{drop_id}", 303)
 
 
@@ -105,9 +106,9 @@ def audit(request: Request, form: Form) -> Response:
     try:
         report = auditing.audit(request.path_params["drop"])
     except Fact as fact:
-        return _show(request, {}, problem=fact, status=503)
+        return show(request, {}, problem=fact, status=503)
     told = {"differences": len(report.differences), "lines": [*report.differences, *report.lines]}
-    return _show(request, {}, audit=told)
+    return show(request, {}, audit=told)
 
 
 @ops_page("GET", "/ops/drops/new", needs="launch", name="ops_new_drop")
@@ -131,15 +132,18 @@ def _ask(request: Request, form: Form, errors: dict[str, str], status: int = 200
     return render(request, "ops/drop_new.html", status, form=form, errors=errors, problem=None, **choices)
 
 
-def _show(
+def show(
     request: Request,
     form: Form,
     *,
     errors: dict[str, str] | None = None,
     problem: Fact | None = None,
     audit: dict[str, Any] | None = None,
+    queue_form: Form | None = None,
+    queue_errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response:
+    """The drop's page."""
     with i18n.speaking(request.state.lang), reading() as session:
         drop = drops.find(session, request.path_params["drop"])
         state, now = drops.face(drop), _figures(drop)
@@ -156,11 +160,16 @@ def _show(
             ],
             "moves": [(name, i18n.gettext(MOVES[name][1]), MOVES[name][2]) for name in _OFFERED[state]],
             "tally_labels": [(name, i18n.gettext(label)) for name, label in TALLY.items()],
-            "action_words": {**{name: verb[1] for name, verb in MOVES.items()}, "create": N_("Create")},
+            "action_words": {
+                **{name: verb[1] for name, verb in MOVES.items()},
+                "create": N_("Create"),
+                "queue": N_("Queue"),
+            },
             "actions": drops.actions(session, drop.id)[::-1],
             "order_counts": sorted(orders.counts(session, drop.id).items()),
             "as_of": _as_of(),
         }
+        given["queue"] = ops_queue_form.shown(drop.id, queue_form, queue_errors or {})
     return render(
         request,
         "ops/drop.html",

@@ -2,7 +2,7 @@
 
 import secrets
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import urlencode
 
 from anyio import from_thread
@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from checkout import offers
-from inventory import drops, holds, shelf
+from inventory import drops, holds, queueing, shelf
 from inventory.facts import (
     DropClosed,
     DropPaused,
     Lapsed,
     LimitReached,
+    NotAdmitted,
     NotOpen,
     Ordered,
     SoldOut,
@@ -24,7 +25,7 @@ from inventory.facts import (
 )
 from runtime.db import reading
 from runtime.facts import Fact, Invalid, NotFound, Unavailable
-from storefront import filters, forms, i18n, live_hold, shown
+from storefront import api_queue, filters, forms, i18n, live_hold, shown
 from storefront.forms import Form, page
 from storefront.pages_home import local
 from storefront.rendering import render
@@ -65,7 +66,7 @@ def pick(request: Request, form: Form) -> Response:
     try:
         hold = from_thread.run(
             partial(
-                holds.hold,
+                _hold,
                 drop_id,
                 token=holds.new_token(drop_id, account, secrets.token_urlsafe(12)),
                 account=account,
@@ -75,9 +76,20 @@ def pick(request: Request, form: Form) -> Response:
                 sku=chosen.sku_code or "",
             )
         )
+    except NotAdmitted:
+        return RedirectResponse(f"/drops/{drop_id}/queue", 303)
     except _ANSWERED_HERE as fact:
         return show(request, {**query, "offer": offer}, refused=fact, wanted=number)
     return RedirectResponse(f"/checkout/{hold.id}", 303)
+
+
+async def _hold(drop_id: str, **wished: Unpack[holds.Wished]) -> holds.Hold:
+    """Past the queue, if there is one, and then as the stock decides."""
+    if refused := await queueing.gate(drop_id, wished["account"]):
+        raise refused
+    held = await holds.hold(drop_id, **wished)
+    queueing.bought(drop_id, wished["account"])
+    return held
 
 
 @page("POST", "/holds/{hold}/release", login=True, name="release")
@@ -107,7 +119,30 @@ def show(
                 alternatives = [shown.number(one, given["offer"]) for one in near]
     status = {"not_open": 425, "stale": 503}.get(refused.code, 409) if refused else given.pop("status", 200)
     given.pop("status", None)
-    return render(request, "drop.html", status, **given, alternatives=alternatives, notice=notice)
+    turn = _turn(request)
+    barred = turn is not None and turn.state != "inside"
+    return render(
+        request,
+        "drop.html",
+        status,
+        **given,
+        alternatives=alternatives,
+        notice=notice,
+        turn=turn,
+        barred=barred,
+    )
+
+
+def _turn(request: Request) -> queueing.Place | None:
+    """Where the shopper stands, if people must queue for this drop now and it is not over."""
+    drop_id, account = request.path_params["drop"], request.state.account
+    asked = partial(
+        queueing.turn, drop_id, account.id if account else "", api_queue.signed_place(request, drop_id)
+    )
+    try:
+        return from_thread.run(asked)
+    except Unavailable:
+        return None
 
 
 def _contents(request: Request, query: dict[str, str]) -> dict[str, Any]:

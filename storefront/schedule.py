@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from checkout import expiry, news, orphans, payments
-from inventory import archive, drops, expire, numbers
+from inventory import archive, drops, expire, numbers, queue_rules
 from kyc import retention
 from logistics import manifests
 from runtime import jobs
@@ -19,6 +19,7 @@ def schedule() -> list[Tick]:
         Tick("take news", 0.5, news.tick),
         Tick("wake queues", 1, jobs.sweep),
         Tick("drop states", 1, drops.tick),
+        Tick("queues and draws", 1, queue_rules.tick),
         Tick("archive journals", 5, archive.tick),
         Tick("expire orders", 2, expiry.tick),
         Tick("poll payments", 20, payments.tick),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from checkout import catalogue, offers
 from checkout.catalogue import Sku
-from inventory import drops, numbers, patterns, segments, serials, units
+from inventory import drops, numbers, patterns, queue_rules, segments, serials, units
 from logistics import couriers, partners
 from runtime import clock
 from runtime.bulk import insert_new
@@ -165,6 +165,8 @@ def _make_drops(_say: Say) -> None:
     ):
         with writing() as session:
             _make_drop(session, drop, name, opens, skus)
+            if drop == SOON and queue_rules.find(session, drop) is None:
+                queue_rules.change(session, drop, actor="demo", reason="demo world", rate=50, cap=500)
         _advance(drop)
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from playwright.sync_api import Page
 
 from tests import browser as steps
+from tests.journey import test_queue as queue
 from tests.shop import ROOT, running, until
 
 FOLDER = ROOT / "docs/pictures"
@@ -39,6 +40,7 @@ def main() -> None:
             page.goto(f"{shop.base}/ops/drops/first-round")
             show("ops-drop", page)
             context.close()
+        queue.walk(shop, browser, _camera("phone"))
 
 
 def _packed(page: Page) -> bool:

@@ -51,6 +51,7 @@ ONLY_IN = {
     "click": {
         "storefront/cli.py",
         "storefront/cli_drops.py",
+        "storefront/cli_queue.py",
         "storefront/cli_stock.py",
         "storefront/cli_bench.py",
     },

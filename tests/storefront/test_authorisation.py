@@ -40,17 +40,21 @@ MAY = {
         POST /api/v1/codes  POST /api/v1/sessions  DELETE /api/v1/sessions
         GET /static/site.css  GET /openapi.json  GET /healthz  GET /metrics
         GET /  GET /clock  POST /lang/{code}  GET /drops/{drop}  GET /drops/{drop}/live
+        GET /drops/{drop}/queue  GET /drops/{drop}/draw  GET /api/v1/drops/{drop}/draw
         GET /login  POST /login  POST /login/code  GET /ops/login  POST /ops/login
         GET /sandbox/{rest:path}""",
     "no one": "POST /stripe/webhook",
-    "a shopper": "POST /drops/{drop}/holds  POST /holds/{hold}/release  GET /account  POST /logout",
+    "a shopper": """POST /drops/{drop}/holds  POST /holds/{hold}/release  GET /account  POST /logout
+        POST /drops/{drop}/queue  POST /drops/{drop}/queue/entry""",
     "A's page": """
         POST /checkout/{hold}
         GET /orders/{order}  GET /orders/{order}/contract.pdf  POST /orders/{order}/cancellation
         POST /orders/{order}/signature-code  POST /orders/{order}/signature
         POST /orders/{order}/pay  GET /orders/{order}/pay  GET /orders/{order}/paid""",
     "A's counter": "GET /checkout/{hold}",
-    "a shopper's client": "POST /api/v1/drops/{drop}/holds  GET /api/v1/orders",
+    "a shopper's client": """
+        POST /api/v1/drops/{drop}/holds  GET /api/v1/orders
+        POST /api/v1/drops/{drop}/queue  GET /api/v1/drops/{drop}/queue  POST /api/v1/drops/{drop}/queue/entry""",
     "A's client": """
         GET /api/v1/holds/{hold}  DELETE /api/v1/holds/{hold}
         POST /api/v1/orders  GET /api/v1/orders/{order}  GET /api/v1/orders/{order}/contract.pdf
@@ -61,7 +65,8 @@ MAY = {
         POST /ops/drops/{drop}/audit  GET /ops/orders  GET /ops/orders/{order}
         POST /ops/orders/{order}/moves  GET /ops/manifests""",
     "launchers": """
-        GET /ops/drops/new  POST /ops/drops/new  POST /ops/drops/{drop}/moves  POST /ops/manifests/{courier}""",
+        GET /ops/drops/new  POST /ops/drops/new  POST /ops/drops/{drop}/moves
+        POST /ops/drops/{drop}/queue  POST /ops/manifests/{courier}""",
     "admins": "GET /ops/identity  GET /ops/identity/{case}  POST /ops/identity/{case}/verdict",
     "token": "POST /partner/v1/token",
     "a courier's client": "GET /partner/v1/manifests  POST /partner/v1/scans",

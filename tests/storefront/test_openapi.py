@@ -43,6 +43,7 @@ def test_every_operation_says_what_it_does_and_who_may(db: None) -> None:
         "/api/v1/drops",
         "/api/v1/drops/{drop}",
         "/api/v1/drops/{drop}/numbers",
+        "/api/v1/drops/{drop}/draw",
         "/partner/v1/token",
     }
 

@@ -1,0 +1,238 @@
+"""The queue's event streams (`text/event-stream`), for tens of thousands at once: plain ASGI, and one event for all.
+
+Everybody gets the same `news`; a `place` of one's own comes at the beginning, when it changes (the draw, being
+called, the end), and otherwise follows from the news: ahead = place - served - 1. The more streams there are the
+seldomer the news, so that telling never takes more than a tenth of the process; what changes a place is told at once.
+
+An open stream keeps as little as it can: no task beside its own, and nothing of the request. A client that went away
+is not noticed, which would cost half as much memory again; each stream ends after some minutes, and a browser opens
+the next one by itself."""
+
+import asyncio
+import random
+from collections import defaultdict
+from typing import Any
+
+import msgspec
+from starlette.requests import HTTPConnection
+from starlette.types import Scope, Send
+
+from inventory import queue_follow, queueing
+from inventory.queue_view import View
+from runtime import clock
+from runtime.facts import Unauthorized
+from storefront import accounts, security
+
+LIFE_S = (480.0, 720.0)  # seconds after which a stream ends
+_NEWS_S = 1.0  # between two news, at least
+_NEWS_PER_STREAM_S = 0.0004  # and so much for each stream
+_SILENCE_S = 20.0  # after which the news is told though nothing changed: proxies cut silent streams
+_RETRY_MS = (1_000, 4_000)
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+_encode = msgspec.json.Encoder().encode
+
+
+class _Stream:
+    """One open stream. `over` is what its coroutine waits for."""
+
+    __slots__ = ("busy", "ends", "over", "place", "send", "ticket")
+
+    def __init__(self, ticket: str, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        self.ticket = ticket
+        self.send = send
+        self.place = 0
+        self.busy = False
+        self.ends = loop.time() + random.uniform(*LIFE_S)
+        self.over: asyncio.Future[None] = loop.create_future()
+
+
+class _Hub:
+    """The streams of a drop in this process, and what they were told last."""
+
+    def __init__(self) -> None:
+        self.streams: set[_Stream] = set()
+        self.by_place: defaultdict[int, set[_Stream]] = defaultdict(set)
+        self.served = 0
+        self.phase: tuple[Any, ...] = ()
+        self.told_at = 0.0
+        self.news = b""
+
+
+class Streams:
+    """All streams of a web process."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._hubs: defaultdict[str, _Hub] = defaultdict(_Hub)
+        self._sending: set[asyncio.Task[None]] = set()
+        self._deaf = queue_follow.listen(self._heard)
+        self._beat = self._loop.create_task(self._beats())
+
+    def count(self) -> int:
+        """How many streams are open."""
+        return sum(len(hub.streams) for hub in self._hubs.values())
+
+    async def serve(self, view: View, ticket: str, send: Send) -> None:
+        """One stream, until it has lived its time or the shop stops."""
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *security.json_headers()]}
+        )
+        hub, stream = self._hubs[view.drop_id], _Stream(ticket, send)
+        first = (
+            b"retry: %d\n\n" % random.randint(*_RETRY_MS) + _place(view, ticket) + (hub.news or _news(view))
+        )
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+        hub.streams.add(stream)
+        self._stand(hub, stream, view)
+        del send, first
+        try:
+            await stream.over
+        finally:
+            self._drop(hub, stream)
+        await stream.send({"type": "http.response.body", "body": b""})
+
+    async def close(self) -> None:
+        """End all streams; their clients come back to another process, or to this one started again."""
+        self._deaf()
+        self._beat.cancel()
+        for hub in self._hubs.values():
+            for stream in hub.streams:
+                _end(stream)
+        await asyncio.sleep(0)
+
+    def _heard(self, view: View) -> None:
+        """In the follower's thread."""
+        self._loop.call_soon_threadsafe(self._changed, view)
+
+    def _changed(self, view: View) -> None:
+        """Tell who must hear at once: all, when the drop's phase changed; else those who are called."""
+        hub = self._hubs.get(view.drop_id)
+        if hub is None or not hub.streams:
+            return
+        phase = (view.epoch, view.state, view.drawn, view.second_at, view.ended, view.mode)
+        if phase != hub.phase:
+            hub.phase, hub.news = phase, _news(view)
+            hub.told_at, hub.served = self._loop.time(), view.served
+            for stream in hub.streams:
+                self._stand(hub, stream, view)
+                self._tell(stream, _place(view, stream.ticket) + hub.news)
+            return
+        called = range(hub.served + 1, view.served + 1)
+        hub.served = view.served
+        for place in called if len(called) <= len(hub.by_place) else [p for p in hub.by_place if p in called]:
+            for stream in hub.by_place.get(place, ()):
+                self._tell(stream, _place(view, stream.ticket))
+        if self._loop.time() - hub.told_at >= max(_NEWS_S, _NEWS_PER_STREAM_S * len(hub.streams)):
+            self._tell_all(hub, view)
+
+    async def _beats(self) -> None:
+        """Keep silent streams alive and end the old ones."""
+        while True:
+            await asyncio.sleep(1)
+            now = self._loop.time()
+            for drop_id, hub in list(self._hubs.items()):
+                for stream in [one for one in hub.streams if one.ends <= now]:
+                    _end(stream)
+                view = queue_follow.views.get(drop_id)
+                if view is not None and now - hub.told_at >= _SILENCE_S:
+                    self._tell_all(hub, view)
+
+    def _tell_all(self, hub: _Hub, view: View) -> None:
+        hub.told_at, hub.news = self._loop.time(), _news(view)
+        for stream in hub.streams:
+            self._tell(stream, hub.news)
+
+    def _tell(self, stream: _Stream, event: bytes) -> None:
+        """Whoever has not taken the last event yet is left out: the next one says all that is so."""
+        if not stream.busy:
+            stream.busy = True
+            task = self._loop.create_task(_send(stream, event))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    def _stand(self, hub: _Hub, stream: _Stream, view: View) -> None:
+        self._forget_place(hub, stream)
+        stream.place = view.places.get(stream.ticket, 0)
+        if stream.place > view.served:
+            hub.by_place[stream.place].add(stream)
+
+    def _drop(self, hub: _Hub, stream: _Stream) -> None:
+        hub.streams.discard(stream)
+        self._forget_place(hub, stream)
+
+    def _forget_place(self, hub: _Hub, stream: _Stream) -> None:
+        at_place = hub.by_place.get(stream.place)
+        if at_place:
+            at_place.discard(stream)
+            if not at_place:
+                del hub.by_place[stream.place]
+
+
+_streams: Streams | None = None
+
+
+async def serve(drop_id: str, scope: Scope, send: Send) -> None:
+    """`GET /api/v1/drops/{drop}/queue/stream`, for who is signed in. Raises Unauthorized, NotFound, Unavailable."""
+    global _streams
+    identity = accounts.identify(HTTPConnection(scope))
+    if identity is None:
+        raise Unauthorized
+    view = await queueing.view(drop_id)
+    if _streams is None:
+        _streams = Streams()
+    scope.clear()  # a server holds on to it as long as the stream is open
+    await _streams.serve(view, queueing.ticket(drop_id, identity.account), send)
+
+
+def count() -> int:
+    """How many streams this process has open."""
+    return _streams.count() if _streams else 0
+
+
+async def close() -> None:
+    """End all streams of this process."""
+    global _streams
+    if _streams is not None:
+        await _streams.close()
+        _streams = None
+
+
+def _place(view: View, ticket: str) -> bytes:
+    return b"event: place\ndata: " + _encode(view.place(ticket)) + b"\n\n"
+
+
+def _news(view: View) -> bytes:
+    told = {
+        "state": view.state,
+        "drawn": view.drawn,
+        "ended": view.ended,
+        "queued": view.last,
+        "served": view.served,
+        "pace": round(view.pace(clock.now_ms()), 2),
+        "free": view.free,
+        "loaded": view.loaded,
+        "unsold": view.unsold,
+        "second_at": int(view.second_at) if view.second_at else None,
+        "opens_at": clock.epoch_ms(view.opens_at) if view.opens_at else None,
+        "now": clock.now_ms(),
+    }
+    return b"event: news\ndata: " + _encode(told) + b"\n\n"
+
+
+async def _send(stream: _Stream, event: bytes) -> None:
+    try:
+        await stream.send({"type": "http.response.body", "body": event, "more_body": True})
+    except Exception:  # the connection is gone; what kind of error says so is the server's own matter
+        _end(stream)
+    finally:
+        stream.busy = False
+
+
+def _end(stream: _Stream) -> None:
+    if not stream.over.done():
+        stream.over.set_result(None)

@@ -1,0 +1,385 @@
+"""The queue: places, the draw, letting people in, against real Redis."""
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from inventory import draw, drops, holds, queue_archive, queue_follow, queue_rules, queueing, verbs
+from inventory.facts import DropClosed, NotAdmitted, NotOpen, QueueFull, SoldOut, Stale
+from inventory.models import DropQueue
+from inventory.queueing import Place
+from runtime import clock
+from runtime.db import reading, writing
+from runtime.facts import Invalid, NotFound, WrongMove
+from runtime.redis import asking
+from tests.inventory.small_drop import OPS, Make, hold, in_own_loop
+from tests.shop import until
+
+SOON = timedelta(hours=1)
+
+
+@pytest.fixture
+def queue(make: Make, redis: Redis) -> Any:
+    """queue("d1", 10, ...) makes an open drop with that queue; `opens_at` may be given."""
+
+    def begin(drop_id: str, count: int, *, opens_in: timedelta | None = None, **rules: Any) -> list[str]:
+        queue_follow.forget()
+        given = {"opens_at": clock.now() + opens_in} if opens_in else {}
+        given |= {"hold_seconds": rules.pop("hold_seconds", 900)}
+        numbers = make(drop_id, count, **given)
+        with writing() as session:
+            queue_rules.change(session, drop_id, **OPS, **{"rate": 1_000, "cap": 1_000, **rules})
+        return numbers
+
+    return begin
+
+
+def join(drop_id: str, *accounts: str, **more: Any) -> list[str]:
+    async def all_of_them() -> list[str]:
+        return list(await asyncio.gather(*(queueing.join(drop_id, one, **more) for one in accounts)))
+
+    return in_own_loop(all_of_them())
+
+
+def where(drop_id: str, account: str, signed: str = "") -> Place:
+    return in_own_loop(queueing.where(drop_id, account, signed))
+
+
+def gate(drop_id: str, account: str) -> Any:
+    return in_own_loop(queueing.gate(drop_id, account))
+
+
+def open_now(drop_id: str) -> None:
+    with writing() as session:
+        drops.open_now(session, drop_id, **OPS)
+
+
+def admit(drop_id: str) -> list[str]:
+    """One step of letting people in, after the time a step takes at least."""
+    time.sleep(0.21)
+    queue_follow.refresh()
+    answer = queue_follow.admit(drop_id)
+    queue_follow.refresh()
+    return answer
+
+
+def test_before_the_opening_everybody_waits_for_the_draw(queue: Any) -> None:
+    queue("d1", 10, opens_in=SOON)
+    assert where("d1", "li").state == "none"
+    join("d1", "li", "wang")
+    assert [where("d1", who).state for who in ("li", "wang", "zhao")] == ["early", "early", "none"]
+    assert where("d1", "li").queued == 2
+    assert queue_follow.admit("d1") == ["not_open"]
+    assert type(gate("d1", "li")) is NotOpen
+
+
+def test_the_draw_orders_the_early_and_those_who_come_later_stand_behind_them(queue: Any) -> None:
+    queue("d1", 100, opens_in=SOON, rate=1, cap=1)
+    early = [f"early{n}" for n in range(50)]
+    join("d1", *early)
+    open_now("d1")
+    assert admit("d1")[0] == "let"
+    join("d1", "late1")
+    join("d1", "late2")
+    queue_follow.refresh()
+    with reading() as session:
+        seed = queue_rules.seed(session.get_one(DropQueue, "d1"))
+    order = draw.make("d1", seed, [queueing.ticket("d1", one) for one in early]).order
+    assert [where("d1", one).place for one in early] == [
+        order.index(queueing.ticket("d1", one)) + 1 for one in early
+    ]
+    assert [where("d1", one).place for one in ("late1", "late2")] == [51, 52]
+
+
+def test_joining_again_from_wherever_gives_the_same_place(queue: Any) -> None:
+    queue("d1", 100, rate=1, cap=1)
+    admit("d1")
+    first = [join("d1", who)[0] for who in ("li", "wang", "zhao")]
+    assert join("d1", "zhao", "li", "wang", "li") == [first[2], first[0], first[1], first[0]]
+    queue_follow.refresh()
+    assert [where("d1", who).place for who in ("li", "wang", "zhao")] == [1, 2, 3]
+
+
+def test_a_thousand_joins_of_one_account_at_once_are_one_place(queue: Any, redis: Redis) -> None:
+    queue("d1", 10, opens_in=SOON)
+    assert len(set(join("d1", *["li"] * 1_000))) == 1
+    assert redis.hlen(verbs.key("d1", "tickets")) == 1
+
+
+def test_who_is_called_comes_in_and_who_is_not_does_not(queue: Any) -> None:
+    queue("d1", 100, opens_in=SOON, rate=3, cap=3)
+    everybody = [f"a{n}" for n in range(10)]
+    join("d1", *everybody)
+    open_now("d1")
+    assert admit("d1") == ["let", 3, "3"]
+    standing = {who: where("d1", who) for who in everybody}
+    called = [who for who, place in standing.items() if place.state == "called"]
+    assert sorted(standing[who].place for who in called) == [1, 2, 3]
+    assert [gate("d1", who) for who in called] == [None] * 3
+    assert {where("d1", who).state for who in called} == {"inside"}
+    others = [gate("d1", who) for who in everybody if who not in called]
+    assert [(type(one), one.details) for one in others] == [(NotAdmitted, {"state": "waiting"})] * 7
+
+
+def test_the_room_inside_is_kept_and_freed_by_buying(queue: Any) -> None:
+    numbers = queue("d1", 100, opens_in=SOON, rate=1_000, cap=4)
+    everybody = [f"a{n}" for n in range(20)]
+    join("d1", *everybody)
+    open_now("d1")
+    admit("d1")
+    inside = [who for who in everybody if where("d1", who).state == "called"]
+    assert len(inside) == 4
+    for who in inside:
+        assert gate("d1", who) is None
+    assert admit("d1") == ["let", 0, "4"]
+
+    async def buys(who: str, number: str) -> None:
+        await hold("d1", who, number)
+        queueing.bought("d1", who)
+        await asyncio.gather(*queueing._telling)
+
+    for who, number in zip(inside[:3], numbers, strict=False):
+        in_own_loop(buys(who, number))
+    assert admit("d1")[:2] == ["let", 3]
+    assert where("d1", inside[0]).state == "inside", "a buyer's stay goes on"
+
+
+def test_who_does_not_come_in_time_may_queue_again_at_the_end(queue: Any) -> None:
+    queue("d1", 100, opens_in=SOON, rate=1, cap=1, come_seconds=10)
+    join("d1", "li")
+    open_now("d1")
+    admit("d1")
+    assert where("d1", "li").state == "called"
+    view = queue_follow.views["d1"]
+    join("d1", "wang")
+    redis_set_called_back("d1", seconds=11)
+    queue_follow.forget()
+    assert where("d1", "li").state == "missed"
+    assert gate("d1", "li").details == {"state": "missed"}
+    assert view.places[queueing.ticket("d1", "li")] == 1
+    join("d1", "li")
+    queue_follow.refresh()
+    assert where("d1", "li").place == 3
+
+
+def redis_set_called_back(drop_id: str, seconds: int) -> None:
+    """The calls of this drop, in Redis and its stream, happened so much earlier."""
+
+    def earlier(ms: str) -> str:
+        return str(int(ms) - seconds * 1000)
+
+    with asking() as client:
+        plain: Any = client
+        called, stream = verbs.key(drop_id, "called"), verbs.key(drop_id, "queue")
+        for member, score in plain.zrange(called, 0, -1, withscores=True):
+            at, served = member.split(":")
+            plain.zrem(called, member)
+            plain.zadd(called, {f"{earlier(at)}:{served}": score})
+        entries = plain.xrange(stream)
+        plain.delete(stream)
+        for entry_id, entry in entries:
+            at, n = entry_id.split("-")
+            plain.xadd(stream, entry, id=f"{earlier(at)}-{n}")
+
+
+@pytest.mark.parametrize(("one_in", "let"), [(1, 100), (2, 200), (5, 500)])
+def test_when_some_do_not_come_so_many_more_are_called(queue: Any, one_in: int, let: int) -> None:
+    queue("d1", 5_000, opens_in=SOON, rate=50, cap=10_000)
+    join("d1", *(f"a{n}" for n in range(1_000)))
+    open_now("d1")
+    assert admit("d1")[:2] == ["let", 50]
+    view = queue_follow.views["d1"]
+    for account in (f"a{n}" for n in range(1_000)):
+        if view.places[queueing.ticket("d1", account)] in range(1, 51, one_in):
+            assert gate("d1", account) is None
+    redis_set_called_back("d1", seconds=6)
+    with asking() as client:
+        client.hset(
+            verbs.key("d1", "line"), "at", str(clock.now_ms() - 5_000)
+        )  # two seconds of credit at most
+    assert admit("d1")[:2] == ["let", let]
+
+
+def test_nobody_is_let_in_to_an_empty_shelf_and_lapsed_holds_wait_for_the_announced_time(queue: Any) -> None:
+    numbers = queue("d1", 2, opens_in=SOON, hold_seconds=60)
+    everybody = [f"a{n}" for n in range(30)]
+    join("d1", *everybody)
+    open_now("d1")
+    admit("d1")
+    inside = [who for who in everybody if where("d1", who).state == "called"]
+    assert 2 <= len(inside) < 10, "not many more than there are numbers"
+    for who in inside:
+        gate("d1", who)
+    held = [in_own_loop(hold("d1", who, number)) for who, number in zip(inside, numbers, strict=False)]
+    told = admit("d1")
+    assert told[0] == "gone"
+    standing = where("d1", next(who for who in everybody if who not in inside))
+    assert standing.state == "gone"
+    assert standing.second_at is not None
+    assert timedelta(seconds=50) < standing.second_at - clock.now() < timedelta(seconds=61)
+    holds.release(held[0].id, inside[0])
+    assert admit("d1")[0] == "gone", "what came back waits"
+    assert isinstance(gate("d1", inside[-1]), SoldOut), "not for who is still inside and refreshes"
+    with asking() as client:
+        client.hset(verbs.key("d1", "line"), "second_at", str(clock.now_ms() - 1))
+    assert admit("d1")[0] == "let"
+
+
+def test_the_end_is_the_end(queue: Any) -> None:
+    queue("d1", 2, rate=1, cap=1)
+    admit("d1")
+    join("d1", "li", "wang", "zhao")
+    with writing() as session:
+        drops.close(session, "d1", **OPS)
+    queue_follow.refresh()
+    assert where("d1", "zhao").state == "ended"
+    assert where("d1", "nobody").state == "ended"
+    with pytest.raises(DropClosed):
+        join("d1", "sun")
+
+
+def test_places_outlive_every_process_and_a_lost_redis(queue: Any, redis: Redis) -> None:
+    queue("d1", 100, opens_in=SOON, rate=2, cap=2)
+    everybody = [f"a{n}" for n in range(300)]
+    signed = dict(zip(everybody, join("d1", *everybody), strict=True))
+    open_now("d1")
+    admit("d1")
+    inside = next(who for who in everybody if where("d1", who).state == "called")
+    assert gate("d1", inside) is None
+    signed["late"] = join("d1", "late")[0]
+    everybody.append("late")
+    queue_follow.refresh()
+    before = {who: (where("d1", who).state, where("d1", who).place) for who in everybody}
+    queue_follow.forget()  # another process
+    verbs.forget()
+    assert {who: (where("d1", who).state, where("d1", who).place) for who in everybody} == before
+    queue_archive.archive("d1", rest=True)
+    signed["lost"] = join("d1", "lost")[0]  # Redis loses this one before SQL had it
+    redis.unlink(*(verbs.key("d1", name) for name in verbs.QUEUE_KEYS))
+    with pytest.raises(Stale):
+        join("d1", "nobody")
+    queue_rules.tick()
+    queue_follow.refresh()
+    assert {who: (where("d1", who).state, where("d1", who).place) for who in everybody} == before
+    join("d1", "lost", signed=signed["lost"])
+    queue_follow.refresh()
+    assert where("d1", "lost").place == 302
+    assert admit("d1")[0] == "let"
+
+
+def test_a_signed_place_is_good_for_its_account_and_drop_alone(queue: Any) -> None:
+    queue("d1", 100, rate=1, cap=1)
+    admit("d1")
+    [mine] = join("d1", "li")
+    assert where("d1", "li", mine).place == 1
+    queue_follow.forget()
+    place, _, mac = mine.partition("-")
+    for who, forged in (
+        ("wang", mine),
+        ("li", f"0-{mac}"),
+        ("li", "1-"),
+        ("li", f"{place}-{'0' * 32}"),
+        ("li", "x"),
+    ):
+        told = queueing._signed_place("d1", queueing.ticket("d1", who), forged)
+        assert told == "", (who, forged)
+
+
+def test_so_many_from_one_address_or_device_and_no_more(queue: Any) -> None:
+    queue("d1", 10, opens_in=SOON, limit_network=3, limit_device=2)
+    for n in range(2):
+        join("d1", f"a{n}", network="n1", device="v1")
+    with pytest.raises(QueueFull, match="this address") as full:
+        join("d1", "a2", network="n1", device="v1")
+    assert full.value.details == {"whose": "device"}
+    join("d1", "a2", network="n1", device="v2")
+    with pytest.raises(QueueFull) as full:
+        join("d1", "a3", network="n1", device="v2")
+    assert full.value.details == {"whose": "network"}
+    join("d1", "a0", network="n1", device="v1")  # whoever has a place keeps it
+
+
+def test_in_mode_busy_nobody_queues_until_it_is(queue: Any) -> None:
+    queue("d1", 10, mode="busy")
+    admit("d1")
+    assert gate("d1", "li") is None
+    queue_follow.felt(900)
+    assert admit("d1")[0] == "let"
+    assert gate("d1", "li").details == {"state": "none"}
+    join("d1", "li")
+    queue_follow._slow = (0.0, 0.0)
+    admit("d1")
+    assert gate("d1", "li") is None
+
+
+def test_ops_change_the_queue_live_and_it_is_written_down(queue: Any) -> None:
+    queue("d1", 10)
+    admit("d1")
+    assert gate("d1", "li").details == {"state": "none"}
+    with writing() as session:
+        queue_rules.change(session, "d1", **OPS, mode="off")
+    queue_follow.refresh()
+    assert gate("d1", "li") is None
+    with reading() as session:
+        done = [
+            (one.action, one.before, one.after)
+            for one in drops.actions(session, "d1")
+            if one.action == "queue"
+        ]
+    assert done[-1] == ("queue", {"mode": "always"}, {"mode": "off"})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mode": "on"}, {"rate": 0}, {"cap": 0}, {"stay_seconds": 5}, {"come_seconds": 1}, {"limit_device": -1}],
+)
+def test_rules_that_cannot_be_are_refused_by_name(queue: Any, wrong: dict[str, Any]) -> None:
+    queue("d1", 1)
+    with pytest.raises(Invalid) as refused, writing() as session:
+        queue_rules.change(session, "d1", **OPS, **wrong)
+    assert list(refused.value.errors) == list(wrong)
+
+
+def test_a_drop_that_is_over_or_has_no_queue(make: Make) -> None:
+    queue_follow.forget()
+    make("d1", 1)
+    with pytest.raises(NotFound):
+        join("d1", "li")
+    assert gate("d1", "li") is None
+    with writing() as session:
+        drops.close(session, "d1", **OPS)
+    with pytest.raises(WrongMove), writing() as session:
+        queue_rules.change(session, "d1", **OPS)
+
+
+def test_the_draw_is_published_after_the_opening_and_only_the_commitment_before(queue: Any) -> None:
+    queue("d1", 10, opens_in=SOON)
+    join("d1", *(f"a{n}" for n in range(40)))
+    queue_rules.tick()
+    with reading() as session:
+        before = queue_rules.published(session, "d1")
+    assert (before.seed, before.order) == ("", ())
+    assert len(before.commitment) == 64
+    open_now("d1")
+    admit("d1")
+    queue_rules.tick()
+    with reading() as session:
+        after = queue_rules.published(session, "d1")
+    assert (after.commitment, after.tickets, len(after.order)) == (before.commitment, 40, 40)
+    assert draw.faults(after, before.commitment) == []
+
+
+def test_a_follower_lets_people_in_by_itself(queue: Any) -> None:
+    queue("d1", 10, opens_in=SOON)
+    join("d1", "li")
+    queue_follow.start()
+    try:
+        until(lambda: queue_follow.views.get("d1") is not None and queue_follow.views["d1"].last == 1)
+        open_now("d1")
+        until(lambda: where("d1", "li").state == "called")
+    finally:
+        queue_follow.stop()
