@@ -49,7 +49,7 @@ if _REDIS:  # for test processes and for shops
     os.environ["HAOKA_TEST_REDIS"] = _REDIS
 
 from checkout import offers  # noqa: E402
-from inventory import shelf, verbs  # noqa: E402
+from inventory import queue_follow, shelf, verbs  # noqa: E402
 from runtime import clock, log, redis_server  # noqa: E402
 from runtime import db as database  # noqa: E402
 from runtime import redis as redis_clients  # noqa: E402
@@ -116,6 +116,7 @@ def db(schema: None) -> Iterator[None]:
     # Another test may have had a drop of the same id, elsewhere and with other numbers.
     verbs.forget()
     shelf.forget()
+    queue_follow.forget()
     offers.forget()
     yield
     clock.shift(timedelta())
