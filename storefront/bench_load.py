@@ -123,7 +123,7 @@ def python(cores: Cores, script: str, *args: str) -> dict[str, Any]:
 def started(cores: Cores, script: str, *args: str) -> Iterator[Iterator[dict[str, Any]]]:
     """A Python client of ours that goes on meanwhile; gives the lines of JSON it prints. Killed at the end."""
     command = pinned(cores.load, [sys.executable, str(CLIENTS / script), *args])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
         try:
             yield _printed(client)
         finally:

@@ -71,6 +71,11 @@ class BenchShop:
         mine = [one.running for one in self.running.children if one.name.startswith(kind)]
         return bench_proc.cpu_seconds(one.pid for one in mine if one)
 
+    def resident(self, kind: str) -> int:
+        """Bytes of memory that the processes of a kind have."""
+        mine = [one.running for one in self.running.children if one.name.startswith(kind)]
+        return bench_proc.resident_bytes(one.pid for one in mine if one)
+
     @property
     def home(self) -> Path:
         return settings().home
@@ -93,9 +98,10 @@ class BenchShop:
 
 
 @contextmanager
-def open_shop(database: str, web: int, say: Say) -> Iterator[BenchShop]:
-    """A shop in a new folder under the temporary one, on free ports and a database of its own; nothing of the
-    caller's settings reaches it but the PostgreSQL server in HAOKA_TEST_DATABASE_URL. Raises BenchError."""
+def open_shop(database: str, web: int, say: Say, *, shared: bool = False) -> Iterator[BenchShop]:
+    """A shop in a new folder under the temporary one, on free ports and a database of its own, the web processes on
+    the first cores and the load on the last, or `shared` all on all; nothing of the caller's settings reaches it but
+    the PostgreSQL server in HAOKA_TEST_DATABASE_URL. Raises BenchError."""
     server = os.environ.get("HAOKA_TEST_DATABASE_URL", "")
     if database == "postgres" and not server.startswith("postgresql"):
         raise BenchError(
@@ -103,7 +109,7 @@ def open_shop(database: str, web: int, say: Say) -> Iterator[BenchShop]:
             "on; bin/bench starts one"
         )
     given = {name: value for name, value in os.environ.items() if name.startswith("HAOKA_")}
-    cores = _cores(web)
+    cores = _all_cores() if shared else _cores(web)
     with tempfile.TemporaryDirectory(prefix="haoka-bench-") as folder:
         try:
             _set({"HAOKA_HOME": f"{folder}/home", "HAOKA_LOG_LEVEL": "WARNING"})
@@ -172,9 +178,18 @@ def wait_for(port: int, seconds: float = 60) -> None:
 
 def _cores(web: int) -> Cores:
     """The first cores serve, one a web process, the rest load; at least one each."""
-    all_of = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    all_of = _mine()
     serve = all_of[: max(1, min(web, len(all_of) - 1))]
     return Cores(",".join(map(str, serve)), ",".join(map(str, all_of[len(serve) :] or all_of)))
+
+
+def _all_cores() -> Cores:
+    everywhere = ",".join(map(str, _mine()))
+    return Cores(everywhere, everywhere)
+
+
+def _mine() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 
 
 def _started(running: supervisor.Supervisor, web: int, cores: Cores, say: Say) -> BenchShop:

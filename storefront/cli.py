@@ -13,6 +13,7 @@ from storefront.cli_bench import bench
 from storefront.cli_drops import drop
 from storefront.cli_queue import draw, queue
 from storefront.cli_stock import audit, rebuild
+from storefront.cli_surge import surge
 
 
 class _Haoka(click.Group):
@@ -41,6 +42,7 @@ main.add_command(draw)
 main.add_command(audit)
 main.add_command(rebuild)
 main.add_command(bench)
+main.add_command(surge)
 
 
 @main.command()

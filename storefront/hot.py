@@ -2,6 +2,7 @@
 
 What is not plainly a good request for one of them goes the long way, and is refused there. Plain ASGI."""
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -41,7 +42,11 @@ class Entrance:
             return await self.app(scope, receive, send)
         (route, drop), headers = _route(scope["method"], scope["path"]), security.given(scope)
         if route is None and _STREAM.fullmatch(scope["path"]) and scope["method"] == "GET":
-            return await self._stream(scope, headers, send)
+            over = await _stream(scope, headers, send)
+            del receive, send, headers
+            if over is not None:
+                await over  # with nothing of the request but this
+            return None
         large = len(headers.get(b"content-length", b"")) >= _LARGE
         if route is None or large or security.refusal(scope, headers):
             return await self.app(scope, receive, send)
@@ -72,22 +77,24 @@ class Entrance:
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": told})
 
-    async def _stream(self, scope: Scope, headers: Headers, send: Send) -> None:
-        """The queue's events: a request that lasts, so nothing is kept of it."""
-        matched = _STREAM.fullmatch(scope["path"])
-        assert matched is not None
-        refused = security.refusal(scope, headers)
-        if refused:
-            return await refused(scope, _nothing, send)
-        lang = _language(scope, headers)
-        headers.clear()
-        try:
-            return await queue_stream.serve(matched[1], scope, send)
-        except Fact as fact:
-            status, own, told = problems.told(fact, lang)
-        sent = [*own, (b"content-length", b"%d" % len(told)), *security.json_headers()]
-        await send({"type": "http.response.start", "status": status, "headers": sent})
-        await send({"type": "http.response.body", "body": told})
+
+async def _stream(scope: Scope, headers: Headers, send: Send) -> "asyncio.Future[None] | None":
+    """The queue's events: a request that lasts. Gives what to wait for, or None when it was refused."""
+    matched = _STREAM.fullmatch(scope["path"])
+    assert matched is not None
+    refused = security.refusal(scope, headers)
+    if refused:
+        await refused(scope, _nothing, send)
+        return None
+    lang = _language(scope, headers)
+    try:
+        return await queue_stream.begin(matched[1], scope, send)
+    except Fact as fact:
+        status, own, told = problems.told(fact, lang)
+    sent = [*own, (b"content-length", b"%d" % len(told)), *security.json_headers()]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": told})
+    return None
 
 
 def _hold(scope: Scope, headers: Headers, drop: str, body: bytes) -> Awaitable[HoldOut | Fact]:

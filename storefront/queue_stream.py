@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from starlette.requests import HTTPConnection
-from starlette.types import Scope, Send
+from starlette.types import Message, Scope, Send
 
 from inventory import queue_follow, queueing
 from inventory.queue_view import View
@@ -37,16 +37,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Stream:
-    """One open stream. `over` is what its coroutine waits for."""
+    """One open stream. `over` is what its request waits for; `twin` another stream of the same person."""
 
-    __slots__ = ("busy", "ends", "over", "place", "send", "ticket")
+    __slots__ = ("ends", "over", "place", "send", "ticket", "twin")
 
     def __init__(self, ticket: str, send: Send) -> None:
         loop = asyncio.get_running_loop()
         self.ticket = ticket
         self.send = send
         self.place = 0
-        self.busy = False
+        self.twin: _Stream | None = None
         self.ends = loop.time() + random.uniform(*LIFE_S)
         self.over: asyncio.Future[None] = loop.create_future()
 
@@ -56,9 +56,10 @@ class _Hub:
 
     def __init__(self) -> None:
         self.streams: set[_Stream] = set()
-        self.by_place: defaultdict[int, set[_Stream]] = defaultdict(set)
+        self.by_place: dict[int, _Stream] = {}  # of those who have not been called
         self.served = 0
-        self.phase: tuple[Any, ...] = ()
+        self.order: tuple[Any, ...] = ()  # what decides where everybody stands
+        self.phase: tuple[Any, ...] = ()  # what all must hear of at once
         self.told_at = 0.0
         self.news = b""
 
@@ -69,7 +70,7 @@ class Streams:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._hubs: defaultdict[str, _Hub] = defaultdict(_Hub)
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[Any]] = set()
         self._deaf = queue_follow.listen(self._heard)
         self._beat = self._loop.create_task(self._beats())
 
@@ -77,8 +78,8 @@ class Streams:
         """How many streams are open."""
         return sum(len(hub.streams) for hub in self._hubs.values())
 
-    async def serve(self, view: View, ticket: str, send: Send) -> None:
-        """One stream, until it has lived its time or the shop stops."""
+    async def open(self, view: View, ticket: str, send: Send) -> asyncio.Future[None]:
+        """Begin a stream; gives what to wait for: it has lived its time, or the shop stops."""
         await send(
             {"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *security.json_headers()]}
         )
@@ -89,21 +90,17 @@ class Streams:
         await send({"type": "http.response.body", "body": first, "more_body": True})
         hub.streams.add(stream)
         self._stand(hub, stream, view)
-        del send, first
-        try:
-            await stream.over
-        finally:
-            self._drop(hub, stream)
-        await stream.send({"type": "http.response.body", "body": b""})
+        return stream.over
 
     async def close(self) -> None:
         """End all streams; their clients come back to another process, or to this one started again."""
         self._deaf()
         self._beat.cancel()
         for hub in self._hubs.values():
-            for stream in hub.streams:
-                _end(stream)
-        await asyncio.sleep(0)
+            for stream in list(hub.streams):
+                self._end(hub, stream)
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=1)
 
     def _heard(self, view: View) -> None:
         """In the follower's thread."""
@@ -114,20 +111,24 @@ class Streams:
         hub = self._hubs.get(view.drop_id)
         if hub is None or not hub.streams:
             return
-        phase = (view.epoch, view.state, view.drawn, view.second_at, view.ended, view.mode)
-        if phase != hub.phase:
-            hub.phase, hub.news = phase, _news(view)
-            hub.told_at, hub.served = self._loop.time(), view.served
+        order, phase = (view.epoch, view.drawn), (view.state, view.second_at, view.ended, view.mode)
+        if order != hub.order:
+            hub.order, hub.phase, hub.served = order, phase, view.served
+            hub.told_at, hub.news = self._loop.time(), _news(view)
             for stream in hub.streams:
                 self._stand(hub, stream, view)
-                self._tell(stream, _place(view, stream.ticket) + hub.news)
+                self._tell(stream, _body(_place(view, stream.ticket) + hub.news))
             return
         called = range(hub.served + 1, view.served + 1)
         hub.served = view.served
         for place in called if len(called) <= len(hub.by_place) else [p for p in hub.by_place if p in called]:
-            for stream in hub.by_place.get(place, ()):
-                self._tell(stream, _place(view, stream.ticket))
-        if self._loop.time() - hub.told_at >= max(_NEWS_S, _NEWS_PER_STREAM_S * len(hub.streams)):
+            theirs = hub.by_place.pop(place, None)
+            while theirs is not None:
+                self._tell(theirs, _body(_place(view, theirs.ticket)))
+                theirs = theirs.twin
+        often = max(_NEWS_S, _NEWS_PER_STREAM_S * len(hub.streams))
+        if phase != hub.phase or self._loop.time() - hub.told_at >= often:
+            hub.phase = phase
             self._tell_all(hub, view)
 
     async def _beats(self) -> None:
@@ -137,47 +138,64 @@ class Streams:
             now = self._loop.time()
             for drop_id, hub in list(self._hubs.items()):
                 for stream in [one for one in hub.streams if one.ends <= now]:
-                    _end(stream)
+                    self._end(hub, stream)
                 view = queue_follow.views.get(drop_id)
                 if view is not None and now - hub.told_at >= _SILENCE_S:
                     self._tell_all(hub, view)
 
     def _tell_all(self, hub: _Hub, view: View) -> None:
         hub.told_at, hub.news = self._loop.time(), _news(view)
+        event = _body(hub.news)
         for stream in hub.streams:
-            self._tell(stream, hub.news)
+            self._tell(stream, event)
 
-    def _tell(self, stream: _Stream, event: bytes) -> None:
-        """Whoever has not taken the last event yet is left out: the next one says all that is so."""
-        if not stream.busy:
-            stream.busy = True
-            task = self._loop.create_task(_send(stream, event))
+    def _tell(self, stream: _Stream, message: Message) -> None:
+        """granian takes a message at once and gives nothing to wait for, so 15,000 are told in some 40 ms; other
+        servers give a coroutine."""
+        sending: Any = stream.send(message)
+        if asyncio.iscoroutine(sending):
+            task = self._loop.create_task(sending)
             self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[Any]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled():
+            task.exception()  # the connection is gone; the stream ends in its time
+
+    def _end(self, hub: _Hub, stream: _Stream) -> None:
+        hub.streams.discard(stream)
+        self._forget_place(hub, stream)
+        if not stream.over.done():
+            self._tell(stream, {"type": "http.response.body", "body": b""})
+            stream.over.set_result(None)
 
     def _stand(self, hub: _Hub, stream: _Stream, view: View) -> None:
         self._forget_place(hub, stream)
         stream.place = view.places.get(stream.ticket, 0)
         if stream.place > view.served:
-            hub.by_place[stream.place].add(stream)
-
-    def _drop(self, hub: _Hub, stream: _Stream) -> None:
-        hub.streams.discard(stream)
-        self._forget_place(hub, stream)
+            stream.twin = hub.by_place.get(stream.place)
+            hub.by_place[stream.place] = stream
 
     def _forget_place(self, hub: _Hub, stream: _Stream) -> None:
-        at_place = hub.by_place.get(stream.place)
-        if at_place:
-            at_place.discard(stream)
-            if not at_place:
-                del hub.by_place[stream.place]
+        at, before = hub.by_place.get(stream.place), None
+        while at is not None and at is not stream:
+            at, before = at.twin, at
+        if at is not None and before is not None:
+            before.twin = stream.twin
+        elif at is not None and stream.twin is not None:
+            hub.by_place[stream.place] = stream.twin
+        elif at is not None:
+            del hub.by_place[stream.place]
+        stream.twin = None
 
 
 _streams: Streams | None = None
 
 
-async def serve(drop_id: str, scope: Scope, send: Send) -> None:
-    """`GET /api/v1/drops/{drop}/queue/stream`, for who is signed in. Raises Unauthorized, NotFound, Unavailable."""
+async def begin(drop_id: str, scope: Scope, send: Send) -> asyncio.Future[None]:
+    """`GET /api/v1/drops/{drop}/queue/stream`, for who is signed in: sends its beginning and gives what to wait for.
+    Raises Unauthorized, NotFound, Unavailable before anything was sent."""
     global _streams
     identity = accounts.identify(HTTPConnection(scope))
     if identity is None:
@@ -186,7 +204,7 @@ async def serve(drop_id: str, scope: Scope, send: Send) -> None:
     if _streams is None:
         _streams = Streams()
     scope.clear()  # a server holds on to it as long as the stream is open
-    await _streams.serve(view, queueing.ticket(drop_id, identity.account), send)
+    return await _streams.open(view, queueing.ticket(drop_id, identity.account), send)
 
 
 def count() -> int:
@@ -224,15 +242,5 @@ def _news(view: View) -> bytes:
     return b"event: news\ndata: " + _encode(told) + b"\n\n"
 
 
-async def _send(stream: _Stream, event: bytes) -> None:
-    try:
-        await stream.send({"type": "http.response.body", "body": event, "more_body": True})
-    except Exception:  # the connection is gone; what kind of error says so is the server's own matter
-        _end(stream)
-    finally:
-        stream.busy = False
-
-
-def _end(stream: _Stream) -> None:
-    if not stream.over.done():
-        stream.over.set_result(None)
+def _body(event: bytes) -> Message:
+    return {"type": "http.response.body", "body": event, "more_body": True}

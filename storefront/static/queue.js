@@ -44,13 +44,16 @@ function onNews(told) {
   served = told.served;
   fill("queued", grouped(told.queued));
   fill("free", grouped(told.free));
-  if (!mine) return;
+  if (!mine && !told.ended) return;
   const ahead = Math.max(0, mine - served - 1);
   fill("ahead", grouped(ahead));
   const bar = queue.querySelector("[data-progress]");
   if (bar) bar.value = served;
   tellEstimate(ahead, told.pace);
-  if (told.ended || (told.second_at === null) === (state === "gone")) ask();
+  if (told.ended) {
+    document.querySelector("h1").textContent = queue.dataset.over;
+    showAnew(4000);
+  } else if (told.drawn && (told.second_at === null) === (state === "gone")) showAnew(4000);
 }
 
 async function ask() {
