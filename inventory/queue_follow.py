@@ -143,7 +143,7 @@ def _look() -> None:
         found = session.execute(
             select(Drop, DropQueue.epoch)
             .join(DropQueue, DropQueue.drop_id == Drop.id)
-            .where(Drop.state != "settled")
+            .where(Drop.state.not_in(("draft", "settled")))
         ).all()
     _drops.clear()
     _drops.update({drop.id: (epoch, drop) for drop, epoch in found})
@@ -163,7 +163,7 @@ def _keep_up(drop_id: str) -> None:
             _asked[drop_id] = time.monotonic()
             admit(drop_id)
         if _follow(found):
-            _tell(found)
+            _tell(views[drop_id])
     except Fact as trouble:  # lost or unreachable: the other queues go on
         log.warning("queue.not_followed", drop=drop_id, code=trouble.code)
 
@@ -178,8 +178,9 @@ def _tell(found: View) -> None:
 
 
 def _follow(found: View) -> bool:
-    """Bring the view up to date; did anything change?"""
-    drop_id = found.drop_id
+    """Bring the view up to date; did anything change? Of a queue that began anew another view is filled, and takes
+    the place of this one when it is complete."""
+    drop_id, known = found.drop_id, found
     _, drop = _drops[drop_id]
     before = (found.state, found.free, found.line, found.read_to, found.opens_at)
     more = True
@@ -193,11 +194,11 @@ def _follow(found: View) -> bool:
             entries, line, rules = cast(
                 tuple[list[Entry], dict[str, str], list[str | None]], tuple(pipe.execute())
             )
-        if line.get("epoch", "") != found.epoch:
-            if not line.get("epoch"):
-                return False  # not published yet, or lost; the clock sees to it
-            fresh = View(drop_id, epoch=line["epoch"])
-            found.__dict__.update(fresh.__dict__)
+        epoch = line.get("epoch")
+        if not epoch:
+            return False  # not published yet, or lost; the clock sees to it
+        if epoch != found.epoch:
+            found = View(drop_id, epoch=epoch)
             continue
         for entry in entries:
             order = _order(drop_id, found) if entry[1]["verb"] == "draw" else None
@@ -206,6 +207,9 @@ def _follow(found: View) -> bool:
         more = len(entries) == _PAGE
     found.line = line
     _note(found, drop, rules)
+    if found is not known:
+        views[drop_id] = found
+        return True
     return before != (found.state, found.free, found.line, found.read_to, found.opens_at)
 
 
@@ -214,10 +218,8 @@ def _note(found: View, drop: Drop, rules: list[str | None]) -> None:
     state, opens_at, closes_at = rules
     now = clock.now_ms()
     if state is None:
-        found.opens_at, found.state = (
-            drop.opens_at,
-            "over" if drops.face(drop) in ("closed", "settled") else "before",
-        )
+        found.opens_at = drop.opens_at
+        found.state = "over" if drops.face(drop) in ("closed", "settled") else "before"
         return
     opens_ms = int(opens_at or 0)
     found.opens_at = clock.from_ms(opens_ms)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import event, select, update
@@ -114,7 +115,7 @@ def tick() -> None:
     """What the clock does to queues: Redis follows SQL, SQL gets the archive, and the draw is written down."""
     with reading() as session:
         of_live = session.execute(
-            select(DropQueue.drop_id).join(Drop, Drop.id == DropQueue.drop_id).where(Drop.state.not_in(_OVER))
+            select(DropQueue.drop_id).join(Drop, Drop.id == DropQueue.drop_id).where(Drop.state != "settled")
         ).all()
     for (drop_id,) in of_live:
         try:
@@ -125,17 +126,18 @@ def tick() -> None:
             log.warning("queue.unsynced", drop=drop_id, code=trouble.code)
 
 
-def publish(drop_id: str) -> draw.Draw | None:
-    """Write down the draw once it was held, from the archive; gives it. None before."""
+def publish(drop_id: str) -> None:
+    """Write down the draw once it was held and the archive has all that took part."""
     with reading() as session:
         queue = session.get(DropQueue, drop_id)
-    if queue is None:
-        return None
-    if queue.drawn_at is not None:
-        return None
+    if queue is None or queue.drawn_at is not None:
+        return
+    with asking() as client:
+        if client.hget(verbs.key(drop_id, "line"), "drawn") != "1":
+            return
     held = queue_archive.drawn(drop_id)
     if held is None:
-        return None
+        return
     made = draw.make(drop_id, seed(queue), held.tickets)
     with writing() as session:
         session.execute(
@@ -144,7 +146,6 @@ def publish(drop_id: str) -> draw.Draw | None:
             .values(drawn_at=held.at, tickets=made.tickets, digest=made.digest, final_seed=made.final_seed)
         )
     log.info("queue.drawn", drop=drop_id, tickets=made.tickets, final_seed=made.final_seed)
-    return made
 
 
 def published(session: Session, drop_id: str) -> draw.Draw:
@@ -154,8 +155,14 @@ def published(session: Session, drop_id: str) -> draw.Draw:
         raise NotFound
     if queue.drawn_at is None:
         return draw.Draw(drop_id, queue.commitment)
+    return _held(drop_id, seed(queue), queue.final_seed or "")
+
+
+@lru_cache(maxsize=4)
+def _held(drop_id: str, secret: str, _final: str) -> draw.Draw:
+    """Worked out once: anybody may ask, and a hundred thousand tickets take a second."""
     held = queue_archive.drawn(drop_id)
-    return draw.make(drop_id, seed(queue), held.tickets if held else ())
+    return draw.make(drop_id, secret, held.tickets if held else ())
 
 
 def _begin(drop_id: str, **rules: Any) -> DropQueue:

@@ -14,6 +14,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inventory import queue_follow
 from runtime import api
 from runtime.facts import Fact, Unauthorized
 from storefront import accounts, language, metrics, problems, queue_stream, security
@@ -71,7 +72,10 @@ class Entrance:
             status, own, told = problems.told(fact, _language(scope, headers))
         except Exception as bug:
             return await ServerErrorMiddleware(_raising(bug), problems.on_bug)(scope, receive, send)
-        metrics.count(endpoint.name, status, time.perf_counter() - started)
+        took = time.perf_counter() - started
+        metrics.count(endpoint.name, status, took)
+        if endpoint is hold_number:
+            queue_follow.felt(took * 1000)
         length = (b"content-length", b"%d" % len(told))
         sent = [*own, length, *security.json_headers()]
         await send({"type": "http.response.start", "status": status, "headers": sent})

@@ -76,7 +76,10 @@ def _show(request: Request, *, problem: str = "", status: int = 200) -> Response
     account = request.state.account
     signed = api_queue.signed_place(request, drop_id)
     who = account.id if account else ""
-    place = from_thread.run(partial(queueing.where, drop_id, who, signed))
+    try:
+        place = from_thread.run(partial(queueing.where, drop_id, who, signed))
+    except NotFound:  # this process does not know the queue yet, or no more
+        place = Place("ended" if seen.state in ("closed", "settled") else "none", opens_at=found.opens_at)
     if place.state == "inside":
         return RedirectResponse(f"/drops/{drop_id}", 303)
     return render(

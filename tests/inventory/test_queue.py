@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from sqlalchemy import update
 
 from inventory import draw, drops, holds, queue_archive, queue_follow, queue_rules, queueing, verbs
 from inventory.facts import DropClosed, NotAdmitted, NotOpen, QueueFull, SoldOut, Stale
-from inventory.models import DropQueue
+from inventory.models import Drop, DropQueue
 from inventory.queueing import Place
 from runtime import clock
 from runtime.db import reading, writing
@@ -269,6 +270,30 @@ def test_places_outlive_every_process_and_a_lost_redis(queue: Any, redis: Redis)
     queue_follow.refresh()
     assert where("d1", "lost").place == 302
     assert admit("d1")[0] == "let"
+
+
+def test_an_early_place_that_was_lost_before_the_draw_is_one_at_the_end_after_it(
+    queue: Any, redis: Redis
+) -> None:
+    queue("d1", 10, opens_in=SOON)
+    signed = join("d1", "li")[0]
+    redis.unlink(*(verbs.key("d1", name) for name in verbs.QUEUE_KEYS))  # before SQL had it
+    queue_rules.tick()
+    join("d1", "wang")
+    open_now("d1")
+    admit("d1")
+    join("d1", "li", signed=signed)
+    queue_follow.refresh()
+    assert [where("d1", who).place for who in ("wang", "li")] == [1, 2]
+
+
+def test_a_draft_has_no_queue_for_shoppers_yet(queue: Any) -> None:
+    queue("d1", 1, opens_in=SOON)
+    with writing() as session:
+        session.execute(update(Drop).values(state="draft"))
+    queue_follow.refresh()
+    with pytest.raises(NotFound):
+        join("d1", "li")
 
 
 def test_a_signed_place_is_good_for_its_account_and_drop_alone(queue: Any) -> None:
