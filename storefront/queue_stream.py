@@ -61,7 +61,6 @@ class _Hub:
         self.order: tuple[Any, ...] = ()  # what decides where everybody stands
         self.phase: tuple[Any, ...] = ()  # what all must hear of at once
         self.told_at = 0.0
-        self.news = b""
 
 
 class Streams:
@@ -84,9 +83,7 @@ class Streams:
             {"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *security.json_headers()]}
         )
         hub, stream = self._hubs[view.drop_id], _Stream(ticket, send)
-        first = (
-            b"retry: %d\n\n" % random.randint(*_RETRY_MS) + _place(view, ticket) + (hub.news or _news(view))
-        )
+        first = b"retry: %d\n\n" % random.randint(*_RETRY_MS) + _place(view, ticket) + _news(view)
         await send({"type": "http.response.body", "body": first, "more_body": True})
         hub.streams.add(stream)
         self._stand(hub, stream, view)
@@ -114,10 +111,10 @@ class Streams:
         order, phase = (view.epoch, view.drawn), (view.state, view.second_at, view.ended, view.mode)
         if order != hub.order:
             hub.order, hub.phase, hub.served = order, phase, view.served
-            hub.told_at, hub.news = self._loop.time(), _news(view)
+            hub.told_at, news = self._loop.time(), _news(view)
             for stream in hub.streams:
                 self._stand(hub, stream, view)
-                self._tell(stream, _body(_place(view, stream.ticket) + hub.news))
+                self._tell(stream, _body(_place(view, stream.ticket) + news))
             return
         called = range(hub.served + 1, view.served + 1)
         hub.served = view.served
@@ -144,8 +141,7 @@ class Streams:
                     self._tell_all(hub, view)
 
     def _tell_all(self, hub: _Hub, view: View) -> None:
-        hub.told_at, hub.news = self._loop.time(), _news(view)
-        event = _body(hub.news)
+        hub.told_at, event = self._loop.time(), _body(_news(view))
         for stream in hub.streams:
             self._tell(stream, event)
 
