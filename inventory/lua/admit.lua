@@ -16,6 +16,7 @@
 -- many, and so many more are called, so that as many come in as the pace says. A step counts five seconds after it.
 
 local SOON, STEP_MS, GRACE_MS, MEMORY = 'soon', 200, 5000, 200
+local DOUBT = 5 -- it begins as if so many had been called and had come: one who is late says little
 
 local told = redis.call('HGETALL', KEYS[1])
 local line = {}
@@ -138,7 +139,7 @@ if upto > due then
   set('came', string.format('%.3f', came))
   set('asked', string.format('%.3f', asked))
 end
-local share = asked > 0 and math.max(0.05, came / asked) or 1 -- of those called, who come
+local share = math.max(0.05, (came + DOUBT) / (asked + DOUBT)) -- of those called, who come
 local pending = math.max(0, served - due - redis.call('ZCOUNT', KEYS[5], '(' .. due, '+inf'))
 
 -- Of those who came in, how many have bought?
