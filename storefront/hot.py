@@ -42,9 +42,9 @@ class Entrance:
         if scope["type"] != "http" or not scope["path"].startswith(_API) or scope["root_path"]:
             return await self.app(scope, receive, send)
         (route, drop), headers = _route(scope["method"], scope["path"]), security.given(scope)
-        if route is None and _STREAM.fullmatch(scope["path"]) and scope["method"] == "GET":
-            over = await _stream(scope, headers, send)
-            del receive, send, headers
+        if route is None and scope["method"] == "GET" and (matched := _STREAM.fullmatch(scope["path"])):
+            over = await _stream(matched[1], scope, headers, send)
+            del receive, send, headers, matched
             if over is not None:
                 await over  # with nothing of the request but this
             return None
@@ -82,17 +82,14 @@ class Entrance:
         await send({"type": "http.response.body", "body": told})
 
 
-async def _stream(scope: Scope, headers: Headers, send: Send) -> "asyncio.Future[None] | None":
+async def _stream(drop: str, scope: Scope, headers: Headers, send: Send) -> "asyncio.Future[None] | None":
     """The queue's events: a request that lasts. Gives what to wait for, or None when it was refused."""
-    matched = _STREAM.fullmatch(scope["path"])
-    assert matched is not None
-    refused = security.refusal(scope, headers)
-    if refused:
+    if refused := security.refusal(scope, headers):
         await refused(scope, _nothing, send)
         return None
     lang = _language(scope, headers)
     try:
-        return await queue_stream.begin(matched[1], scope, send)
+        return await queue_stream.begin(drop, scope, send)
     except Fact as fact:
         status, own, told = problems.told(fact, lang)
     sent = [*own, (b"content-length", b"%d" % len(told)), *security.json_headers()]

@@ -160,11 +160,7 @@ def show(
             ],
             "moves": [(name, i18n.gettext(MOVES[name][1]), MOVES[name][2]) for name in _OFFERED[state]],
             "tally_labels": [(name, i18n.gettext(label)) for name, label in TALLY.items()],
-            "action_words": {
-                **{name: verb[1] for name, verb in MOVES.items()},
-                "create": N_("Create"),
-                "queue": N_("Queue"),
-            },
+            "action_words": _DONE,
             "actions": drops.actions(session, drop.id)[::-1],
             "order_counts": sorted(orders.counts(session, drop.id).items()),
             "as_of": _as_of(),
