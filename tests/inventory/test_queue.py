@@ -1,7 +1,6 @@
 """The queue: places, the draw, letting people in, against real Redis."""
 
 import asyncio
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -9,63 +8,16 @@ import pytest
 from redis import Redis
 from sqlalchemy import update
 
-from inventory import draw, drops, holds, queue_archive, queue_follow, queue_rules, queueing, verbs
-from inventory.facts import DropClosed, NotAdmitted, NotOpen, QueueFull, SoldOut, Stale
+from inventory import draw, drops, holds, queue_follow, queue_rules, queueing, verbs
+from inventory.facts import DropClosed, NotAdmitted, NotOpen, QueueFull, SoldOut
 from inventory.models import Drop, DropQueue
-from inventory.queueing import Place
 from runtime import clock
 from runtime.db import reading, writing
 from runtime.facts import Invalid, NotFound, WrongMove
 from runtime.redis import asking
+from tests.inventory.queue_desk import SOON, admit, gate, join, open_now, where
+from tests.inventory.queue_desk import queue as queue
 from tests.inventory.small_drop import OPS, Make, hold, in_own_loop
-from tests.shop import until
-
-SOON = timedelta(hours=1)
-
-
-@pytest.fixture
-def queue(make: Make, redis: Redis) -> Any:
-    """queue("d1", 10, ...) makes an open drop with that queue; `opens_at` may be given."""
-
-    def begin(drop_id: str, count: int, *, opens_in: timedelta | None = None, **rules: Any) -> list[str]:
-        queue_follow.forget()
-        given = {"opens_at": clock.now() + opens_in} if opens_in else {}
-        given |= {"hold_seconds": rules.pop("hold_seconds", 900)}
-        numbers = make(drop_id, count, **given)
-        with writing() as session:
-            queue_rules.change(session, drop_id, **OPS, **{"rate": 1_000, "cap": 1_000, **rules})
-        return numbers
-
-    return begin
-
-
-def join(drop_id: str, *accounts: str, **more: Any) -> list[str]:
-    async def all_of_them() -> list[str]:
-        return list(await asyncio.gather(*(queueing.join(drop_id, one, **more) for one in accounts)))
-
-    return in_own_loop(all_of_them())
-
-
-def where(drop_id: str, account: str, signed: str = "") -> Place:
-    return in_own_loop(queueing.where(drop_id, account, signed))
-
-
-def gate(drop_id: str, account: str) -> Any:
-    return in_own_loop(queueing.gate(drop_id, account))
-
-
-def open_now(drop_id: str) -> None:
-    with writing() as session:
-        drops.open_now(session, drop_id, **OPS)
-
-
-def admit(drop_id: str) -> list[str]:
-    """One step of letting people in, after the time a step takes at least."""
-    time.sleep(0.21)
-    queue_follow.refresh()
-    answer = queue_follow.admit(drop_id)
-    queue_follow.refresh()
-    return answer
 
 
 def test_before_the_opening_everybody_waits_for_the_draw(queue: Any) -> None:
@@ -243,50 +195,6 @@ def test_the_end_is_the_end(queue: Any) -> None:
         join("d1", "sun")
 
 
-def test_places_outlive_every_process_and_a_lost_redis(queue: Any, redis: Redis) -> None:
-    queue("d1", 100, opens_in=SOON, rate=2, cap=2)
-    everybody = [f"a{n}" for n in range(300)]
-    signed = dict(zip(everybody, join("d1", *everybody), strict=True))
-    open_now("d1")
-    admit("d1")
-    inside = next(who for who in everybody if where("d1", who).state == "called")
-    assert gate("d1", inside) is None
-    signed["late"] = join("d1", "late")[0]
-    everybody.append("late")
-    queue_follow.refresh()
-    before = {who: (where("d1", who).state, where("d1", who).place) for who in everybody}
-    queue_follow.forget()  # another process
-    verbs.forget()
-    assert {who: (where("d1", who).state, where("d1", who).place) for who in everybody} == before
-    queue_archive.archive("d1", rest=True)
-    signed["lost"] = join("d1", "lost")[0]  # Redis loses this one before SQL had it
-    redis.unlink(*(verbs.key("d1", name) for name in verbs.QUEUE_KEYS))
-    with pytest.raises(Stale):
-        join("d1", "nobody")
-    queue_rules.tick()
-    queue_follow.refresh()
-    assert {who: (where("d1", who).state, where("d1", who).place) for who in everybody} == before
-    join("d1", "lost", signed=signed["lost"])
-    queue_follow.refresh()
-    assert where("d1", "lost").place == 302
-    assert admit("d1")[0] == "let"
-
-
-def test_an_early_place_that_was_lost_before_the_draw_is_one_at_the_end_after_it(
-    queue: Any, redis: Redis
-) -> None:
-    queue("d1", 10, opens_in=SOON)
-    signed = join("d1", "li")[0]
-    redis.unlink(*(verbs.key("d1", name) for name in verbs.QUEUE_KEYS))  # before SQL had it
-    queue_rules.tick()
-    join("d1", "wang")
-    open_now("d1")
-    admit("d1")
-    join("d1", "li", signed=signed)
-    queue_follow.refresh()
-    assert [where("d1", who).place for who in ("wang", "li")] == [1, 2]
-
-
 def test_a_draft_has_no_queue_for_shoppers_yet(queue: Any) -> None:
     queue("d1", 1, opens_in=SOON)
     with writing() as session:
@@ -294,24 +202,6 @@ def test_a_draft_has_no_queue_for_shoppers_yet(queue: Any) -> None:
     queue_follow.refresh()
     with pytest.raises(NotFound):
         join("d1", "li")
-
-
-def test_a_signed_place_is_good_for_its_account_and_drop_alone(queue: Any) -> None:
-    queue("d1", 100, rate=1, cap=1)
-    admit("d1")
-    [mine] = join("d1", "li")
-    assert where("d1", "li", mine).place == 1
-    queue_follow.forget()
-    place, _, mac = mine.partition("-")
-    for who, forged in (
-        ("wang", mine),
-        ("li", f"0-{mac}"),
-        ("li", "1-"),
-        ("li", f"{place}-{'0' * 32}"),
-        ("li", "x"),
-    ):
-        told = queueing._signed_place("d1", queueing.ticket("d1", who), forged)
-        assert told == "", (who, forged)
 
 
 def test_so_many_from_one_address_or_device_and_no_more(queue: Any) -> None:
@@ -379,32 +269,3 @@ def test_a_drop_that_is_over_or_has_no_queue(make: Make) -> None:
         drops.close(session, "d1", **OPS)
     with pytest.raises(WrongMove), writing() as session:
         queue_rules.change(session, "d1", **OPS)
-
-
-def test_the_draw_is_published_after_the_opening_and_only_the_commitment_before(queue: Any) -> None:
-    queue("d1", 10, opens_in=SOON)
-    join("d1", *(f"a{n}" for n in range(40)))
-    queue_rules.tick()
-    with reading() as session:
-        before = queue_rules.published(session, "d1")
-    assert (before.seed, before.order) == ("", ())
-    assert len(before.commitment) == 64
-    open_now("d1")
-    admit("d1")
-    queue_rules.tick()
-    with reading() as session:
-        after = queue_rules.published(session, "d1")
-    assert (after.commitment, after.tickets, len(after.order)) == (before.commitment, 40, 40)
-    assert draw.faults(after, before.commitment) == []
-
-
-def test_a_follower_lets_people_in_by_itself(queue: Any) -> None:
-    queue("d1", 10, opens_in=SOON)
-    join("d1", "li")
-    queue_follow.start()
-    try:
-        until(lambda: queue_follow.views.get("d1") is not None and queue_follow.views["d1"].last == 1)
-        open_now("d1")
-        until(lambda: where("d1", "li").state == "called")
-    finally:
-        queue_follow.stop()
