@@ -1,7 +1,6 @@
 """The contract as a PDF: the same facts give the same bytes, so its SHA-256 names it."""
 
 import io
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,38 +15,13 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 
+from checkout.contract_paper import Paper, Signature
 from checkout.prices import Quote, yuan
 from runtime.clock import SHANGHAI
 
 FONT = "NotoSansSC"
 _FILE = Path(__file__).parent / "fonts" / "NotoSansSC.ttf"
 BOX = "□"  # stands for a character the font lacks
-
-
-@dataclass(frozen=True)
-class Signature:
-    """Who signed what: the time, the masked phone the code went to, the hash of the unsigned contract."""
-
-    at: datetime
-    phone: str
-    draft_sha256: str
-
-
-@dataclass(frozen=True, repr=False)
-class Paper:
-    """Everything a contract says. The name is in clear, the ID number masked."""
-
-    order_id: str
-    made_at: datetime
-    name: str
-    masked_id: str
-    phone: str
-    number: str
-    plan: str
-    allowances: str
-    handset: str
-    price: Quote
-    signature: Signature | None = None
 
 
 def render(paper: Paper) -> bytes:

@@ -6,8 +6,8 @@ from datetime import date
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from checkout import contract_pdf, moves, offers, orders, prices
-from checkout.contract_pdf import Paper, Signature
+from checkout import moves, offers, orders, prices
+from checkout.contract_paper import Paper, Signature
 from checkout.models import Contract, Order
 from kyc import codes, people, vault
 from runtime import clock, outbox
@@ -41,6 +41,8 @@ def of_order(session: Session, order_id: str) -> Contract | None:
 
 def draft(order_id: str) -> None:
     """Write the contract of an order that may be paid, and send the code to sign it. Can run twice."""
+    from checkout import contract_pdf
+
     with writing() as session:
         order = orders.find(session, order_id)
         paper = _paper(session, order) if of_order(session, order_id) is None else None
@@ -127,6 +129,8 @@ def _sign(session: Session, order: Order, contract: Contract) -> None:
 
 def seal(order_id: str) -> None:
     """Make the signed paper and keep it. Can run twice: the same facts give the same bytes."""
+    from checkout import contract_pdf
+
     with writing() as session:
         order, contract = orders.find(session, order_id), _existing(session, order_id)
         if contract.signed_at is None or contract.signed_document is not None:

@@ -3,8 +3,10 @@
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +68,18 @@ def signature(body: str, secret: str, at: int) -> str:
     return f"t={at},v1={mac}"
 
 
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    return httpx2.create_ssl_context(trust_env=False)  # 50 ms, and the same for every twin
+
+
 class Postman:
     """The threads that deliver. A hanging endpoint holds up one of them only."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.stopping = threading.Event()
-        self.http = httpx2.Client(timeout=10, trust_env=False)
+        self.http = httpx2.Client(timeout=10, trust_env=False, verify=_trust())
         self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(THREADS)]
         for thread in self.threads:
             thread.start()

@@ -10,7 +10,8 @@ from checkout.models import Order
 from inventory import tallies
 from runtime.db import reading
 from storefront import bench_machine, bench_sections, bench_world
-from storefront.bench_rounds import Bench, Plan
+from storefront.bench_plan import Plan
+from storefront.bench_rounds import Bench
 from storefront.bench_shop import BenchError, Say, open_shop
 
 QUICK = {

@@ -6,7 +6,8 @@ from typing import Any
 from checkout import audit
 from inventory import holds, tallies
 from storefront import bench_load, bench_machine, bench_world
-from storefront.bench_rounds import Bench, Plan
+from storefront.bench_plan import Plan
+from storefront.bench_rounds import Bench
 from storefront.bench_shop import BenchError, Say, open_shop
 
 DROP = "sell-out"

@@ -14,7 +14,8 @@ from runtime.settings import give
 from runtime.supervisor import Child
 from storefront import bench_load, bench_machine, bench_proc, bench_world
 from storefront.bench_load import Told
-from storefront.bench_rounds import Bench, Plan
+from storefront.bench_plan import Plan
+from storefront.bench_rounds import Bench
 from storefront.bench_shop import BenchError, Say, free_port, open_shop, pinned, python, wait_for
 
 _UVICORN = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from storefront.bench_rounds import SECTIONS, Plan
+from storefront.bench_plan import SECTIONS, Plan
 
 
 def _sections(_ctx: object, _param: object, value: str) -> tuple[str, ...]:

@@ -10,11 +10,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-import uvicorn
-
 from runtime import jobs, log, outbox, redis_server, supervisor, ticker
 from runtime.settings import Settings, embedded_redis, give, need_queue, settings
-from storefront import migrating
 
 ROOT = Path(__file__).parent.parent
 # Orders come first, papers and parcels after. In a rush a worker that renders contracts has work without end, and on
@@ -52,6 +49,8 @@ def clock() -> None:
 
 def twins(port: int) -> None:
     """Serve the offline twins on loopback until SIGTERM."""
+    import uvicorn
+
     from storefront.twins import app
 
     log.configure(settings().log_level)
@@ -89,7 +88,7 @@ def run() -> int:
 
 
 def _start_all(shop: supervisor.Supervisor, say: Callable[[str], None]) -> None:
-    from storefront import seed
+    from storefront import migrating, seed
 
     port = _free_port()
     give("sandbox_url", f"http://127.0.0.1:{port}/sandbox")

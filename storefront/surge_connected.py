@@ -11,7 +11,8 @@ from inventory import drops, queue_rules, tallies
 from inventory.models import Drop
 from runtime.db import writing
 from storefront import bench_load, bench_machine, bench_world
-from storefront.bench_rounds import Bench, Plan
+from storefront.bench_plan import Plan
+from storefront.bench_rounds import Bench
 from storefront.bench_shop import BenchError, Say, open_shop
 
 WAITING, SELLING = "surge", "hold"

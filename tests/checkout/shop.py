@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import httpx2
@@ -162,7 +162,8 @@ def later(seconds: float) -> Iterator[None]:
 
 def open_shop(folder: Path, twins: str, numbers_wanted: int = 40) -> Shop:
     table = folder / "numbers.csv"
-    rows = [f"1860013{i:04d},110,{DROP}" for i in range(1000, 9999) if _plain(f"{i:04d}")][:numbers_wanted]
+    plain = (f"1860013{i:04d},110,{DROP}" for i in range(1000, 9999) if _plain(f"{i:04d}"))
+    rows = list(islice(plain, numbers_wanted))
     table.write_text("number,city,pool\n" + "\n".join(rows) + "\n")
     report = numbers.import_file(table)
     assert (report.loaded, report.bad) == (numbers_wanted, [])

@@ -11,7 +11,7 @@ from pathlib import Path
 from pypdf import PdfReader
 
 from checkout import contract_pdf
-from checkout.contract_pdf import Paper, Signature
+from checkout.contract_paper import Paper, Signature
 from checkout.prices import NumberFacts, OfferFacts, quote
 
 PRICE = quote(
