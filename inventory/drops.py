@@ -1,5 +1,6 @@
 """Drops: timed sales that own their stock, from draft to settled."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -54,11 +55,29 @@ def open_now(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop
     if drop.state not in ("scheduled", "warming"):
         raise WrongMove(state=drop.state, to="open")
     if drop.opens_at > clock.now():
-        before = {"opens_at": drop.opens_at.isoformat()}
-        drop.opens_at, drop.version = clock.now(), Drop.version + 1  # two at once are two versions
-        session.flush()
-        note(session, drop, "open", actor, reason, before, {"opens_at": drop.opens_at.isoformat()})
+        _move_opening(session, drop, clock.now(), "open", actor, reason)
     return warm(session, drop_id, actor=actor, reason=reason)
+
+
+def move_opening(session: Session, drop_id: str, opens_at: datetime, *, actor: str, reason: str) -> Drop:
+    """Open at another time, of a drop whose own has not come; one that is loaded is told at once. Raises
+    WrongMove."""
+    drop = find(session, drop_id)
+    if drop.state not in ("draft", "scheduled", "warming") or drop.opens_at <= clock.now():
+        raise WrongMove(state=drop.state, to="open")
+    _move_opening(session, drop, opens_at, "opening", actor, reason)
+    if drop.state == "warming":
+        stock.sync_after_commit(session, drop_id)
+    return drop
+
+
+def _move_opening(
+    session: Session, drop: Drop, opens_at: datetime, action: str, actor: str, reason: str
+) -> None:
+    before = {"opens_at": drop.opens_at.isoformat()}
+    drop.opens_at, drop.version = opens_at, Drop.version + 1  # two at once are two versions
+    session.flush()
+    note(session, drop, action, actor, reason, before, {"opens_at": drop.opens_at.isoformat()})
 
 
 def pause(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:

@@ -5,6 +5,7 @@ of processes may, and one that dies is missed by nobody."""
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
@@ -24,6 +25,7 @@ from runtime.redis import asking
 _PERIOD = 0.1  # seconds between two looks at the queues
 _ADMIT = 0.25  # seconds between two times people are let in
 _DROPS_PERIOD = 1.0  # seconds between two looks at which drops have a queue
+_FELT_FOR = 2.0  # seconds that an answer's slowness counts
 _PAGE = 500  # entries a call; one may carry 256 places
 
 Listener = Callable[[View], None]
@@ -32,7 +34,7 @@ views: dict[str, View] = {}
 _drops: dict[str, tuple[str, Drop]] = {}  # drop -> the queue's epoch, the drop as SQL has it
 _listeners: list[Listener] = []
 _asked: dict[str, float] = {}
-_slow: tuple[float, float] = (0.0, 0.0)  # ms, and when (monotonic) that was felt
+_felt: deque[tuple[float, float]] = deque(maxlen=1_000)  # when (monotonic), and ms
 _lock = threading.Lock()  # one thread follows
 _follower: threading.Thread | None = None
 _looked = False
@@ -61,11 +63,8 @@ def listen(listener: Listener) -> Callable[[], None]:
 
 
 def felt(ms: float) -> None:
-    """A hold took so long to answer: the pace follows the slowest of the last second."""
-    global _slow
-    now = time.monotonic()
-    if ms >= _slow[0] or now - _slow[1] > 1:
-        _slow = (ms, now)
+    """A hold or an order took so long to answer; the pace follows."""
+    _felt.append((time.monotonic(), ms))
 
 
 def start() -> None:
@@ -110,11 +109,17 @@ def admit(drop_id: str) -> list[str]:
     """Let people in now, as many as may be; the verb's answer. Raises Unavailable, Stale."""
     tally = tallies.tally(drop_id)
     taken = tally.loaded - tally.withdrawn - tally.free
-    slow = _slow[0] if time.monotonic() - _slow[1] < 1 else 0.0
     answer: list[str] = verbs.call(
-        "admit", drop_id, tally.free, tally.held + tally.ordered, taken, round(slow)
+        "admit", drop_id, tally.free, tally.held + tally.ordered, taken, round(_slow())
     )
     return answer
+
+
+def _slow() -> float:
+    """Milliseconds within which three in four of late were answered; that a single one takes long says little."""
+    since = time.monotonic() - _FELT_FOR
+    lately = sorted(ms for at, ms in tuple(_felt) if at >= since)
+    return lately[len(lately) * 3 // 4] if lately else 0.0
 
 
 def _run() -> None:

@@ -58,6 +58,7 @@ class View:
     loaded: int = 0
     taken: int = 0
     places: dict[str, int] = field(default_factory=dict)  # of early tickets 0 until the draw
+    moved: list[str] = field(default_factory=list)  # tickets that queued again, in that order
     drawn: bool = False
     served: int = 0
     called: list[tuple[int, int]] = field(default_factory=list)  # served up to, ms; both ascending
@@ -97,6 +98,8 @@ class View:
         match fields["verb"]:
             case "join":
                 for ticket, place in queue_archive.rows(fields):
+                    if ticket in self.places:
+                        self.moved.append(ticket)
                     self.places[ticket] = 0 if place == "early" else int(place)
             case "draw":
                 assert order is not None
@@ -120,7 +123,9 @@ class View:
     def pace(self, now: int) -> float:
         """People a second who were called lately."""
         since = now - PACE_OVER
-        lately = [step for step in self.recent if step[1] >= since]
+        lately = [
+            step for step in tuple(self.recent) if step[1] >= since
+        ]  # the follower adds to it meanwhile
         if not lately:
             return 0.0
         before = (

@@ -48,8 +48,13 @@ async def join(drop_id: str, account: str, *, network: str = "", device: str = "
 
 async def where(drop_id: str, account: str, signed: str = "") -> Place:
     """Where the shopper stands now, from this process's memory. Raises NotFound, Unavailable before it knows."""
-    found = await view(drop_id)
-    return _place(found, ticket(drop_id, account), signed)
+    return place_in(await view(drop_id), ticket(drop_id, account), signed)
+
+
+def place_in(view: View, mine: str, signed: str) -> Place:
+    """Where a ticket stands in this view, or as its signed place says while the news of it is under way."""
+    told = _signed_place(view.drop_id, mine, signed)
+    return view.place(mine, None if not told else 0 if told == EARLY else int(told))
 
 
 async def turn(drop_id: str, account: str, signed: str = "") -> Place | None:
@@ -58,7 +63,7 @@ async def turn(drop_id: str, account: str, signed: str = "") -> Place | None:
     found = await _view_or_none(drop_id)
     if found is None or not found.gates or found.ended or ticket(drop_id, account) in found.buyers:
         return None
-    return _place(found, ticket(drop_id, account), signed)
+    return place_in(found, ticket(drop_id, account), signed)
 
 
 async def enter(drop_id: str, account: str) -> Place:
@@ -117,11 +122,6 @@ def _told(telling: asyncio.Future[list[str]]) -> None:
     _telling.discard(telling)
     if not telling.cancelled() and (trouble := telling.exception()):
         log.warning("queue.not_left", error=type(trouble).__name__)
-
-
-def _place(view: View, mine: str, signed: str) -> Place:
-    told = _signed_place(view.drop_id, mine, signed)
-    return view.place(mine, None if not told else 0 if told == EARLY else int(told))
 
 
 async def view(drop_id: str) -> View:

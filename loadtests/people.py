@@ -1,107 +1,385 @@
-"""Who comes to a drop. Run: locust -f loadtests/people.py --host http://127.0.0.1:8000 (against bin/run).
+"""Who comes to a drop, with names: how many of each there are and when they come stands in curves.py. HTTP only.
 
-Weights: a carrier's hall of 2012-14 saw about 5 million visits on a day of 100,000 sold cards, so about fifty look
-for one who buys; here 10 : 1 keep a short run interesting. Figures of buyers are accepted orders; a number that was
-taken is counted by itself, under the name of its answer, and is no failure."""
+Against a shop that runs (bin/run), as a locustfile; they sign in through the SMS twin, each once:
+
+    locust -f loadtests/people.py --host http://127.0.0.1:8000 --drop first-round
+
+`bin/surge` runs the same people (surge/run.py): they are signed in already, and what came of each is written down."""
 
 import itertools
+import random
 import time
-import uuid
+from contextlib import suppress
 from datetime import date
+from typing import Any, ClassVar
 
-from locust import HttpUser, between, task
+from gevent import sleep
+from locust import User, events, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.exception import StopUser
 
-_people = itertools.count(1)
-_WEIGHTS = ["7", "9", "10", "5", "8", "4", "2", "1", "6", "3", "7", "9", "10", "5", "8", "4", "2"]
+from loadtests import curves
+from loadtests.crowd import SOURCES, Crowd, Shopper, kind
+from loadtests.wire import Answer, Lost, Wire
+
+_ID_WEIGHTS = ["7", "9", "10", "5", "8", "4", "2", "1", "6", "3", "7", "9", "10", "5", "8", "4", "2"]
+_visitors = itertools.count(1)
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def _options(parser: LocustArgumentParser) -> None:
+    parser.add_argument("--drop", default="first-round", help="Which drop they come to.")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def _begin(environment: Environment, **_: Any) -> None:
+    """As a locustfile: nobody is known beforehand."""
+    asked = environment.parsed_options
+    if asked is not None:
+        Person.crowd = Crowd(asked.drop, [])
+
+
+class Person(User):
+    """Somebody who comes to the drop: joins its queue, waits, picks, orders. `story` is what the oracle reads."""
+
+    abstract = True
+    crowd: ClassVar[Crowd]
+
+    def on_start(self) -> None:
+        self.nth = next(_visitors)
+        self.chance = random.Random(f"{self.crowd.chance.random()}")
+
+    @task
+    def visit(self) -> None:
+        """One shopper, from the door to the end; then the next of the same kind."""
+        shopper = self.crowd.next(type(self).__name__) or self.stranger()
+        self.shopper = shopper
+        self.wire = Wire(self.url(), self.heard, token=shopper.token, source=shopper.source)
+        self.story: dict[str, Any] = {"nth": shopper.nth, "role": shopper.role, "outcome": "", "changes": 0}
+        try:
+            if not shopper.token:
+                self.sign_in()
+            self.come()
+        except Lost as trouble:
+            self.story["outcome"] = f"lost: {trouble}"
+        finally:
+            self.wire.close()
+        self.crowd.write(self.story)
+
+    def stranger(self) -> Shopper:
+        """Somebody the shop has not seen, once; nobody where all are known beforehand."""
+        if self.crowd.people or hasattr(self, "shopper"):
+            raise StopUser
+        return Shopper(self.nth, "", f"137{self.nth:08d}", False, type(self).__name__, "")
+
+    def sign_in(self) -> None:
+        """With the code that the SMS twin shows."""
+        phone = self.shopper.phone
+        self.wire.ask("code", "POST", "/api/v1/codes", {"phone": phone})
+        sent: list[dict[str, Any]] = []
+        while not sent:
+            sleep(0.2)
+            sent = self.wire.ask("sms twin", "GET", f"/sandbox/sms?phone={phone}").json["messages"]
+        entered = {"phone": phone, "code": sent[0]["code"]}
+        self.wire.token = self.wire.ask("sign in", "POST", "/api/v1/sessions", entered).json["token"]
+
+    def come(self) -> None:
+        """The usual way: a place, the wait, a number, the order."""
+        self.join()
+        while not self.story["outcome"]:
+            self.wait_for_call()
+            if self.story["outcome"]:
+                return
+            if self.walks_away():
+                self.story["outcome"] = "walked away"
+                return
+            self.buy()
+
+    def walks_away(self) -> bool:
+        return self.chance.random() < self.crowd.walk_away
+
+    # The queue
+
+    def join(self) -> None:
+        """Take a place; the same again is the same place."""
+        self.story.setdefault("joining_at", time.time())
+        answer = self.wire.ask("join", "POST", self.at("/queue"))
+        self.story.setdefault("joined_at", time.time())
+        if answer.ok:
+            told = answer.json
+            self.wire.place = told["signed"]
+            self.story.setdefault("ticket", told["ticket"])
+            self.story.setdefault("early", told["state"] == "early")
+            self.stands(told)
+        elif answer.status == 404:  # no queue: straight in
+            self.story["call"] = "open"
+        else:
+            self.stopped(answer)
+
+    def wait_for_call(self) -> None:
+        """Until it is their turn, by the stream of events; who closed the tab looks again now and then."""
+        if self.story.get("call"):
+            return
+        way = "looking" if self.chance.random() < curves.COMES_BACK else "stream"
+        while not self.story["outcome"] and not self.story.get("call"):
+            if self.story.setdefault("by", way) == "stream":
+                self.follow()
+            else:
+                self.look()
+
+    def follow(self) -> None:
+        """Keep the page open until something is decided. A stream that ends is opened again, as a browser does."""
+        try:
+            for event, told in self.wire.events("stream", self.at("/queue/stream")):
+                self.back()
+                (self.stands if event == "place" else self.hears)(told)
+                if self.story["outcome"] or self.story.get("call"):
+                    break
+        except Lost:
+            self.story.setdefault("offline", []).append([time.time()])
+            sleep(self.chance.uniform(1, 4))
+        self.wire.close()
+
+    def back(self) -> None:
+        """The stream says something again."""
+        for gap in self.story.get("offline", ()):
+            if len(gap) == 1:
+                gap.append(time.time())
+
+    def look(self) -> None:
+        sleep(self.chance.uniform(*curves.RETURNS))
+        answer = self.wire.ask("place", "GET", self.at("/queue"))
+        if answer.ok:
+            self.stands(answer.json)
+
+    def stands(self, told: dict[str, Any]) -> None:
+        """Where they stand, as the shop says it."""
+        state, place = told["state"], told["place"]
+        before = self.story.get("place", 0)
+        if place and place != before:
+            self.story["changes"] += bool(before)
+            self.story["place"] = place
+        if state in ("called", "inside"):
+            self.story["call"] = state
+            self.story.setdefault("called_at", time.time())
+            self.story.setdefault("come_by", told.get("come_by"))
+        elif state in ("missed", "over", "none"):  # too late; or a lost Redis forgot it, and nobody else knew
+            self.story["again"] = self.story.get("again", 0) + 1
+            self.story.pop("place", None)
+            self.wire.close()
+            self.wire.place = ""
+            self.join()
+        elif state in ("gone", "ended"):
+            self.told_of_end(state)
+
+    def hears(self, told: dict[str, Any]) -> None:
+        """What all are told."""
+        if told["ended"]:
+            self.told_of_end("ended")
+        elif told["second_at"] is not None or (told["drawn"] and told["free"] < 1 and told["loaded"]):
+            self.told_of_end("gone")
+
+    def told_of_end(self, what: str) -> None:
+        """`gone`: nothing is free, and they stay for what comes back; `ended`: they go."""
+        self.story.setdefault(f"{what}_at", time.time())
+        if what == "ended":
+            self.crowd.over = True
+            self.story["outcome"] = self.story["outcome"] or "told it is over"
+
+    # The shelf
+
+    def buy(self) -> None:
+        """Pick, hold and order."""
+        self.story["call"] = ""
+        self.story.setdefault("in_at", time.time())
+        hold = self.hold(self.pick())
+        if hold:
+            self.order(hold)
+
+    def pick(self) -> list[str]:
+        """Some numbers to choose from."""
+        answer = self.wire.ask("search", "GET", self.at(f"/numbers?limit=20&batch={self.chance.random()}"))
+        return [one["number"] for one in answer.json.get("numbers", [])]
+
+    def hold(self, numbers: list[str]) -> str:
+        """Hold one of them, or one like it; gives the hold, "" when the wait goes on or is over."""
+        while True:
+            wished = (
+                numbers[0] if numbers else "13000000000"
+            )  # none shown: whether all are gone is the hold's to say
+            wish = {"offer": self.offer(), "number": wished, "like": wished}
+            answer = self.wire.ask("hold", "POST", self.at("/holds"), wish)
+            if answer.status == 201:
+                self.story["number"], self.story["held_at"] = answer.json["number"], time.time()
+                return str(answer.json["hold"])
+            if answer.code == "taken":
+                numbers = [one["number"] for one in answer.json.get("alternatives", [])] or self.pick()
+                continue
+            if answer.code == "not_open":
+                sleep(self.chance.uniform(0.2, 1))
+                continue
+            self.stopped(answer)
+            return ""
+
+    def order(self, hold: str) -> None:
+        """By cash on delivery; who is not verified gives name and ID number."""
+        nth, shopper = self.shopper.nth, self.shopper
+        name = "试" + chr(0x4E00 + nth % 2000)
+        body: dict[str, Any] = {
+            "hold": hold, "payment": "cod",
+            "receiver": {
+                "name": name, "mobile": shopper.phone, "province": "广东省", "city": "440100",
+                "district": "天河区", "address": "示范路8号2单元301室",
+            },
+        }  # fmt: skip
+        if not shopper.verified:
+            body |= {"name": name, "id_number": made_up_id(nth)}
+        answer = self.wire.ask("order", "POST", "/api/v1/orders", body, f"Idempotency-Key: load-{hold}\r\n")
+        if answer.ok:
+            self.story |= {"order": answer.json["order"], "ordered_at": time.time(), "outcome": "ordered"}
+        else:
+            self.story["outcome"] = f"order: {answer.status} {answer.code}"
+
+    def stopped(self, answer: Answer) -> None:
+        """A refusal that is not about the number: they wait on, join again, or it is over."""
+        code = answer.code
+        if code == "drop_closed":
+            self.crowd.over = True
+            self.told_of_end("ended")
+        elif code == "sold_out":
+            self.told_of_end("gone")
+            sleep(self.chance.uniform(1, 3))
+        elif code == "not_admitted":
+            sleep(self.chance.uniform(0.5, 1.5))
+        elif code == "drop_paused":
+            sleep(self.chance.uniform(1, 3))
+        else:
+            self.story["outcome"] = f"{answer.status} {code}"
+
+    def offer(self) -> str:
+        """What is on offer stands on the page that everybody has open: asked for once."""
+        if not self.crowd.offer:
+            self.crowd.offer = str(self.wire.ask("drop", "GET", self.at("")).json["offers"][0]["id"])
+        return self.crowd.offer
+
+    # The line
+
+    def at(self, path: str) -> str:
+        return f"/api/v1/drops/{self.crowd.drop}{path}"
+
+    def url(self) -> str:
+        """Whoever comes goes to one web process or the other, as a balancer sends them."""
+        ports = self.crowd.ports
+        return f"http://127.0.0.1:{ports[self.nth % len(ports)]}" if ports else str(self.environment.host)
+
+    def heard(self, name: str, seconds: float, status: int, code: str) -> None:
+        self.crowd.heard(name, seconds, status, code)
+        good = kind(status) in ("accepted", "refused")
+        self.environment.events.request.fire(
+            request_type="HTTP", name=f"{name}: {code}" if code else name, response_time=seconds * 1000,
+            response_length=0, exception=None if good else Lost(f"{status} {code}"), context={},
+        )  # fmt: skip
+
+
+class VerifiedBuyer(Person):
+    """Prepared everything beforehand: two taps from number to order."""
+
+
+class Buyer(Person):
+    """Gives name and ID number with the order."""
+
+
+class Picker(Person):
+    """Looks again and again, and may give a number back for another."""
+
+    def pick(self) -> list[str]:
+        numbers: list[str] = []
+        for _ in range(self.chance.randint(2, 4)):
+            numbers = super().pick() or numbers
+            sleep(self.chance.uniform(*curves.THINKS))
+        return numbers
+
+    def order(self, hold: str) -> None:
+        if not self.story.get("let_go") and self.chance.random() < curves.LETS_GO:
+            self.story["let_go"] = True
+            self.wire.ask("release", "DELETE", f"/api/v1/holds/{hold}")
+            self.story.pop("number", None)
+            if hold := self.hold(self.pick()):
+                super().order(hold)
+        else:
+            super().order(hold)
+
+
+class Waiter(Person):
+    """Waits; and some of them are gone when they are called."""
+
+    def walks_away(self) -> bool:
+        return self.chance.random() < max(curves.WALKS_AWAY, self.crowd.walk_away)
+
+
+class Hoarder(Person):
+    """Holds and never orders; when the hold has lapsed, queues again for another. `held` tells when and how long."""
+
+    def buy(self) -> None:
+        self.story["call"] = ""
+        if hold := self.hold(self.pick()):
+            self.story.setdefault("held", []).append([self.story["number"], time.time()])
+            while self.wire.ask("look at hold", "GET", f"/api/v1/holds/{hold}").json.get("state") == "held":
+                sleep(self.chance.uniform(1, 2))
+                if self.crowd.over:
+                    self.story["outcome"] = "hoarded"
+                    return
+            self.story["held"][-1].append(time.time())
+            self.story.pop("place", None)
+        self.join()
+
+
+class Bot(Person):
+    """One of many connections of an account: never waits its turn, tries to hold again and again."""
+
+    def come(self) -> None:
+        self.join()
+        self.story["outcome"] = ""  # no place, too many from there: it tries all the same
+        while not self.story["outcome"] and not self.crowd.over:
+            if hold := self._grab():
+                self.order(hold)
+            sleep(self.chance.uniform(*curves.BOT_PAUSE))
+
+    def _grab(self) -> str:
+        number = "1380000" + f"{self.chance.randrange(10**4):04}"
+        wish = {"offer": self.offer(), "number": number, "like": number}
+        answer = self.wire.ask("hold (bot)", "POST", self.at("/holds"), wish)
+        if answer.status == 201:
+            self.story["number"], self.story["held_at"] = answer.json["number"], time.time()
+            return str(answer.json["hold"])
+        if answer.code in ("limit_reached", "drop_closed"):  # another of the account's connections has it
+            self.story["outcome"] = answer.code
+        return ""
+
+
+class Looker(Person):
+    """Looks at the page, searches, looks again; is nobody the shop knows."""
+
+    @task
+    def visit(self) -> None:
+        if not hasattr(self, "wire"):
+            self.wire = Wire(self.url(), self.heard, source=SOURCES[self.nth % len(SOURCES)])
+        path = self.at(f"/numbers?ending={self.chance.randrange(100):02}&limit=20")
+        for name, looked_at in (("page", f"/drops/{self.crowd.drop}"), ("search", path)):
+            with suppress(Lost):
+                self.wire.ask(name, "GET", looked_at, patient=False)
+            sleep(self.chance.uniform(*curves.LOOKS))
+
+
+PEOPLE: tuple[type[Person], ...] = (VerifiedBuyer, Buyer, Picker, Waiter, Hoarder, Bot, Looker)
+for _one in PEOPLE:
+    _one.weight = curves.WEIGHTS.get(_one.__name__, 0)
+Looker.weight = 5 * sum(curves.WEIGHTS.values())  # as a locustfile: somebody who buys among five who look
 
 
 def made_up_id(nth: int) -> str:
     """An ID number of nobody that the identity twin matches to any name: city-level area, sequence from 900 on."""
     born = date.fromordinal(date(1960, 1, 1).toordinal() + nth // 100)
     body = f"440100{born:%Y%m%d}{900 + nth % 100}"
-    return body + "10X98765432"[sum(int(d) * int(w) for d, w in zip(body, _WEIGHTS, strict=True)) % 11]
-
-
-class Shopper(HttpUser):
-    """Somebody on the drop page."""
-
-    abstract = True
-    wait_time = between(0.5, 3)
-    drop = "first-round"
-
-    def numbers(self, **query: str) -> list[str]:
-        asked = self.client.get(f"/api/v1/drops/{self.drop}/numbers", params=query, name="search")
-        return [one["number"] for one in asked.json()["numbers"]] if asked.ok else []
-
-
-class Looker(Shopper):
-    """Looks at the page, searches, looks again."""
-
-    weight = 10
-
-    @task(2)
-    def page(self) -> None:
-        self.client.get(f"/drops/{self.drop}", name="drop page")
-
-    @task(3)
-    def search(self) -> None:
-        self.numbers(ending="88", batch=uuid.uuid4().hex)
-
-
-class Buyer(Shopper):
-    """Signs in, picks a number, orders by cash on delivery, and is done."""
-
-    weight = 1
-
-    def on_start(self) -> None:
-        self.nth = next(_people)
-        phone = f"137{self.nth:08d}"
-        self.client.post("/api/v1/codes", json={"phone": phone}, name="code")
-        code = self._code(phone)
-        signed = self.client.post("/api/v1/sessions", json={"phone": phone, "code": code}, name="sign in")
-        self.client.headers["Authorization"] = f"Bearer {signed.json()['token']}"
-        self.phone, self.done = phone, False
-        offers = self.client.get(f"/api/v1/drops/{self.drop}", name="drop").json()["offers"]
-        self.offer = offers[0]["id"]
-
-    @task
-    def buy(self) -> None:
-        if self.done or not (found := self.numbers(batch=uuid.uuid4().hex)):
-            return
-        wish = {"number": found[0], "offer": self.offer}
-        with self.client.post(
-            f"/api/v1/drops/{self.drop}/holds", json=wish, name="hold", catch_response=True
-        ) as held:
-            if held.status_code in {409, 425}:
-                held.request_meta["name"] = f"hold: {held.json()['code']}"
-                held.success()
-            if held.status_code != 201:
-                return
-            hold = held.json()["hold"]
-        ordered = self.client.post(
-            "/api/v1/orders",
-            json=self._order(hold),
-            headers={"Idempotency-Key": f"load-{hold}"},
-            name="order",
-        )
-        self.done = ordered.status_code == 201
-
-    def _order(self, hold: str) -> dict[str, object]:
-        name = "试" + chr(0x4E00 + self.nth % 2000)
-        receiver = {
-            "name": name, "mobile": self.phone, "province": "广东省", "city": "440100", "district": "天河区",
-            "address": "示范路8号2单元301室",
-        }  # fmt: skip
-        return {
-            "hold": hold, "name": name, "id_number": made_up_id(self.nth), "payment": "cod", "receiver": receiver,
-        }  # fmt: skip
-
-    def _code(self, phone: str) -> str:
-        for _ in range(100):
-            sent = self.client.get("/sandbox/sms", params={"phone": phone}, name="sms twin").json()[
-                "messages"
-            ]
-            if sent:
-                return str(sent[0]["code"])
-            time.sleep(0.2)
-        raise TimeoutError(f"no code for {phone}")
+    return body + "10X98765432"[sum(int(d) * int(w) for d, w in zip(body, _ID_WEIGHTS, strict=True)) % 11]

@@ -18,8 +18,8 @@ from runtime.db import reading
 from runtime.facts import NotFound, Unauthorized, Unavailable
 from runtime.settings import settings
 from storefront import accounts
-
-SIGNED = "place"  # the cookie with the signed place, of one drop
+from storefront.queue_stream import SIGNED
+from storefront.queue_stream import signed_place as signed_place
 
 
 class QueueOut(msgspec.Struct):
@@ -113,12 +113,6 @@ async def join(request: Request, drop: str, account: str) -> str:
         drop, account, network=accounts.network_digest(host) if host else "",
         device=digest("device", device)[:24] if device else "", signed=signed_place(request, drop),
     )  # fmt: skip
-
-
-def signed_place(request: Request, drop: str) -> str:
-    """The signed place the client kept for this drop."""
-    told: str = request.headers.get("x-haoka-place", "") or request.cookies.get(f"{SIGNED}_{drop}", "")
-    return told[:60]
 
 
 def keep(answer: Response, drop: str, signed: str) -> None:

@@ -60,6 +60,7 @@ SHOPPERS_API = [
     *api_orders.api_routes,
 ]  # fmt: skip
 _INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
+_LATENESS_PERIOD, _WORTH_A_WORD = 0.1, 0.05  # seconds
 
 
 def create(*, hot: bool = True) -> ASGIApp:
@@ -135,19 +136,32 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     shelf.start()
     queue_follow.start()
     await run_in_threadpool(queue_follow.wait)
-    watcher = asyncio.create_task(_watch_revoked())
+    watchers = [asyncio.create_task(watching) for watching in (_watch_revoked(), _watch_lateness())]
     try:
         with _collecting_seldom():
             yield
     finally:
-        watcher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watcher
+        for watcher in watchers:
+            watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watcher
         await queue_stream.close()
         queue_follow.stop()
         shelf.stop()
         await sandbox_proxy.close()
         await redis.close_async()
+
+
+async def _watch_lateness() -> None:
+    """How late this process does what is due, where that is worth a word: a request waits as long before anybody
+    looks at it."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _LATENESS_PERIOD
+        await asyncio.sleep(_LATENESS_PERIOD)
+        late = loop.time() - due
+        if late >= _WORTH_A_WORD:
+            queue_follow.felt(late * 1000)
 
 
 @contextlib.contextmanager

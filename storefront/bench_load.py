@@ -130,6 +130,29 @@ def started(cores: Cores, script: str, *args: str) -> Iterator[Iterator[dict[str
             client.kill()
 
 
+@contextmanager
+def started_module(cores: Cores, module: str, *args: str, log: Path) -> Iterator[Iterator[dict[str, Any]]]:
+    """A module of the load clients that goes on meanwhile; gives the lines of JSON it prints, and at last how it
+    ended as {"ended": code}. What it complains of goes to the log. Killed at the end."""
+    command = pinned(cores.load, [sys.executable, "-m", module, *args])
+    root = CLIENTS.parent.parent
+    with (
+        log.open("wb") as complaints,
+        subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=complaints, text=True) as client,
+    ):
+        try:
+            yield _until_ended(client)
+        finally:
+            client.kill()
+
+
+def _until_ended(client: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
+    assert client.stdout
+    for line in client.stdout:
+        yield json.loads(line)
+    yield {"ended": client.wait()}
+
+
 def _printed(client: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
     assert client.stdout
     for line in client.stdout:

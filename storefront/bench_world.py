@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -34,11 +34,12 @@ _HOURS = (
 
 @dataclass(frozen=True)
 class Shopper:
-    """Somebody signed in and verified: the token is a real sealed one, the ID number nobody's."""
+    """Somebody signed in, and mostly verified: the token is a real sealed one, the ID number nobody's."""
 
     account: str
     token: str
     phone: str
+    verified: bool = True
 
 
 def counter() -> None:
@@ -48,10 +49,17 @@ def counter() -> None:
         couriers.add(session, code="SF", name_zh="顺丰速运", name_en="SF Express", areas=[""], cod=True)
 
 
-def drop(drop_id: str, count: int, stock: Iterator[str]) -> list[str]:
-    """An open drop with the next `count` numbers of the stock, loaded into Redis; gives them. Limits are the usual
-    ones: one an account, one a person. Its one offer is DROP-card. All but one number are the drop's from the start:
-    moving a million there in one statement takes longer than PostgreSQL is given for one."""
+def drop(
+    drop_id: str,
+    count: int,
+    stock: Iterator[str],
+    *,
+    opens_at: datetime | None = None,
+    hold_seconds: int = _HOURS,
+) -> list[str]:
+    """A drop with the next `count` numbers of the stock, loaded into Redis, open at once or when said; gives them.
+    Limits are the usual ones: one an account, one a person. Its one offer is DROP-card. All but one number are the
+    drop's from the start: moving a million there in one statement takes longer than PostgreSQL is given for one."""
     numbers = list(islice(stock, count))
     if len(numbers) < count:
         raise ValueError(f"only {len(numbers):,} ordinary numbers left for {drop_id}, not {count:,}")
@@ -59,8 +67,8 @@ def drop(drop_id: str, count: int, stock: Iterator[str]) -> list[str]:
     analyse()
     with writing() as session:
         drops.create(
-            session, id=drop_id, name=drop_id, opens_at=clock.now(), pool=drop_id, cities=[_CITY],
-            hold_seconds=_HOURS, pay_seconds=_HOURS, actor="bench",
+            session, id=drop_id, name=drop_id, opens_at=opens_at or clock.now(), pool=drop_id, cities=[_CITY],
+            hold_seconds=hold_seconds, pay_seconds=_HOURS, actor="bench",
         )  # fmt: skip
         offers.add(session, id=f"{drop_id}-card", drop_id=drop_id, plan_id="prepaid-46")
     for verb in (drops.schedule, drops.warm):
@@ -78,9 +86,9 @@ def ordinary_numbers() -> Iterator[str]:
                 yield number
 
 
-def shoppers(count: int) -> list[Shopper]:
-    """So many accounts, each with a live session and a verified person of its own."""
-    known, at = [_known(nth) for nth in range(count)], clock.now()
+def shoppers(count: int, *, verified: int | None = None) -> list[Shopper]:
+    """So many accounts, each with a live session and, all or the first `verified`, a verified person of its own."""
+    known, at = [_known(nth, verified is None or nth < verified) for nth in range(count)], clock.now()
     _insert(Account, (
         {
             "id": one.account, "phone_index": blind_index(one.phone), "phone": one.phone,
@@ -92,26 +100,32 @@ def shoppers(count: int) -> list[Shopper]:
         {"id": session, "account": one.account, "created_at": at, "seen_at": at, "revoked_at": None}
         for one, session, _ in known
     ))  # fmt: skip
-    _insert(Person, (row for _, _, row in known))
+    _insert(Person, (row for _, _, row in known if row))
     analyse()
     return [one for one, _, _ in known]
 
 
-def _known(nth: int) -> tuple[Shopper, str, dict[str, Any]]:
-    at, account, session, person = clock.now(), new_id("acc"), new_id("ses"), new_id("per")
+def _known(nth: int, is_verified: bool) -> tuple[Shopper, str, dict[str, Any] | None]:
+    at, account, session = clock.now(), new_id("acc"), new_id("ses")
+    row = _person(nth, account, at) if is_verified else None
+    person = row["id_index"] if row else ""
+    token = accounts.sealed(
+        accounts.Identity(session, account, person, clock.epoch_ms(at + accounts.LIFETIME))
+    )
+    return Shopper(account, token, f"137{nth:08}", is_verified), session, row
+
+
+def _person(nth: int, account: str, at: datetime) -> dict[str, Any]:
     name, born = "测" + chr(0x4E00 + nth % 20_000), date(1960, 1, 1) + timedelta(nth // 800)
     number = made_up(_AREAS[nth % 8], born, 900 + nth // 8 % 100)
     index = people.index(number)
-    row: dict[str, Any] = {
+    person = new_id("per")
+    return {
         "id": person, "account": account, "state": "verified", "refusal": "", "id_index": index,
         "name_index": blind_index(f"name\x1f{name}"), "masked_name": names.mask(name), "masked_id": mask(number),
         "enrolled_at": at, "decided_at": at, "verified_at": at,
         **vault.seal_person(person, name=name, id_number=number, birth=born),
     }  # fmt: skip
-    token = accounts.sealed(
-        accounts.Identity(session, account, index, clock.epoch_ms(at + accounts.LIFETIME))
-    )
-    return Shopper(account, token, f"137{nth:08}"), session, row
 
 
 @lru_cache(maxsize=10**6)

@@ -4,21 +4,57 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
+from storefront.surge_plan import Plan
+
+_SHARE = click.FloatRange(0, 1)
+
 
 @click.command("surge")
+@click.option("--connected", type=click.IntRange(1), help="Open event streams, and nothing is sold.  [60000]")
+@click.option("--drop", "numbers", type=click.IntRange(1), help="A whole drop of so many numbers.")
+@click.option("--shoppers", type=click.IntRange(1), help="People who come to it.  [three for two numbers]")
 @click.option(
-    "--connected", type=click.IntRange(1), default=60_000, show_default=True, help="Open event streams."
+    "--at-once", type=click.IntRange(1), default=Plan.at_once, show_default=True, help="Here at once."
 )
+@click.option(
+    "--rate", type=click.IntRange(1), default=Plan.rate, show_default=True, help="Let in a second, at most."
+)
+@click.option(
+    "--inside", "cap", type=click.IntRange(1), default=Plan.cap, show_default=True, help="Inside at once."
+)
+@click.option(
+    "--verified", type=_SHARE, default=Plan.verified, show_default=True, help="Of them, verified before."
+)
+@click.option(
+    "--walk-away", type=_SHARE, default=0.0, show_default=True, help="Of them, who never come when called."
+)
+@click.option(
+    "--kill-web", type=click.IntRange(0), default=0, help="How often a web process is killed meanwhile."
+)
+@click.option(
+    "--workers/--no-workers", default=True, show_default=True, help="Papers, checks and notices beside it."
+)
+@click.option(
+    "--minutes", type=float, default=Plan.minutes, show_default=True, help="The longest it may take."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of who is who.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Everything measured, as JSON.")
-def surge(connected: int, json_file: Path | None) -> None:
-    """A crowd at the door of a shop of its own: so many people join a queue and keep its event stream open; how soon
-    a change reaches all of them, alone and while others hold numbers, and what a stream costs.
+def surge(connected: int | None, numbers: int | None, json_file: Path | None, **given: Any) -> None:
+    """A crowd at the door of a shop of its own.
 
-    Exit code 1 when a stream was dropped, a push did not arrive or the audit is not clean."""
-    from storefront import bench_report, surge_connected
+    With --connected so many people join a queue and keep its event stream open: how soon a change reaches all of
+    them, alone and while others hold numbers, and what a stream costs. With --drop a whole drop is sold to people who
+    queue, wait, pick, hold and order, and what each was told is held against what happened.
+
+    Exit code 1 when anything was not as it must be: a stream dropped, a number sold twice or not at all, a place that
+    is not the drawn one or changed, somebody who was not told of the end, an audit that is not clean."""
+    if connected and numbers:
+        raise click.UsageError("give --connected or --drop, not both")
+    from storefront import bench_report, surge_connected, surge_drop, surge_judged
     from storefront.bench_shop import BenchError
 
     began = time.monotonic()
@@ -27,12 +63,15 @@ def surge(connected: int, json_file: Path | None) -> None:
         click.echo(f"[{time.monotonic() - began:6.1f} s] {line}", err=True)
 
     try:
-        found = surge_connected.run(connected, say)
+        if numbers:
+            plan = Plan(numbers, given.pop("shoppers") or -(-numbers * 3 // 2), **given)
+            found, lines = surge_drop.run(plan, say), surge_judged.closing_lines
+        else:
+            found, lines = surge_connected.run(connected or 60_000, say), surge_connected.closing_lines
     except BenchError as trouble:
         click.echo(f"surge: {trouble}", err=True)
         sys.exit(1)
     if json_file:
         json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    click.echo(
-        "\n".join([*surge_connected.closing_lines(found), bench_report.where(found["details"]["machine"])])
-    )
+    click.echo("\n".join([*lines(found), bench_report.where(found["details"]["machine"])]))
+    sys.exit(bool(found.get("wrong")))

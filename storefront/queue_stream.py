@@ -23,6 +23,7 @@ from runtime import clock
 from runtime.facts import Unauthorized
 from storefront import accounts, security
 
+SIGNED = "place"  # the cookie with the signed place, of one drop
 LIFE_S = (480.0, 720.0)  # seconds after which a stream ends
 _NEWS_S = 1.0  # between two news, at least
 _NEWS_PER_STREAM_S = 0.0004  # and so much for each stream
@@ -57,6 +58,8 @@ class _Hub:
     def __init__(self) -> None:
         self.streams: set[_Stream] = set()
         self.by_place: dict[int, _Stream] = {}  # of those who have not been called
+        self.placeless: set[_Stream] = set()  # after the draw: the news of their place may be under way
+        self.moved = 0  # how many of the view's moved tickets were told
         self.served = 0
         self.order: tuple[Any, ...] = ()  # what decides where everybody stands
         self.phase: tuple[Any, ...] = ()  # what all must hear of at once
@@ -77,13 +80,14 @@ class Streams:
         """How many streams are open."""
         return sum(len(hub.streams) for hub in self._hubs.values())
 
-    async def open(self, view: View, ticket: str, send: Send) -> asyncio.Future[None]:
-        """Begin a stream; gives what to wait for: it has lived its time, or the shop stops."""
+    async def open(self, view: View, ticket: str, signed: str, send: Send) -> asyncio.Future[None]:
+        """Begin a stream; gives what to wait for: it has lived its time, or the shop stops. `signed`: the place as
+        the client kept it."""
         await send(
             {"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *security.json_headers()]}
         )
         hub, stream = self._hubs[view.drop_id], _Stream(ticket, send)
-        first = b"retry: %d\n\n" % random.randint(*_RETRY_MS) + _place(view, ticket) + _news(view)
+        first = b"retry: %d\n\n" % random.randint(*_RETRY_MS) + _place(view, ticket, signed) + _news(view)
         await send({"type": "http.response.body", "body": first, "more_body": True})
         hub.streams.add(stream)
         self._stand(hub, stream, view)
@@ -110,12 +114,13 @@ class Streams:
             return
         order, phase = (view.epoch, view.drawn), (view.state, view.second_at, view.ended, view.mode)
         if order != hub.order:
-            hub.order, hub.phase, hub.served = order, phase, view.served
+            hub.order, hub.phase, hub.served, hub.moved = order, phase, view.served, len(view.moved)
             hub.told_at, news = self._loop.time(), _news(view)
             for stream in hub.streams:
                 self._stand(hub, stream, view)
                 self._tell(stream, _body(_place(view, stream.ticket) + news))
             return
+        self._follow_moves(hub, view)
         called = range(hub.served + 1, view.served + 1)
         hub.served = view.served
         for place in called if len(called) <= len(hub.by_place) else [p for p in hub.by_place if p in called]:
@@ -127,6 +132,17 @@ class Streams:
         if phase != hub.phase or self._loop.time() - hub.told_at >= often:
             hub.phase = phase
             self._tell_all(hub, view)
+
+    def _follow_moves(self, hub: _Hub, view: View) -> None:
+        """Those whose place is news: it came round after they had begun to listen, or they queued again."""
+        come = [one for one in hub.placeless if view.places.get(one.ticket)]
+        if len(view.moved) > hub.moved:
+            again = set(view.moved[hub.moved :])
+            hub.moved = len(view.moved)
+            come += [one for one in hub.streams if one.ticket in again and one not in come]
+        for stream in come:
+            self._stand(hub, stream, view)
+            self._tell(stream, _body(_place(view, stream.ticket)))
 
     async def _beats(self) -> None:
         """Keep silent streams alive and end the old ones."""
@@ -172,8 +188,11 @@ class Streams:
         if stream.place > view.served:
             stream.twin = hub.by_place.get(stream.place)
             hub.by_place[stream.place] = stream
+        elif not stream.place and view.drawn:
+            hub.placeless.add(stream)
 
     def _forget_place(self, hub: _Hub, stream: _Stream) -> None:
+        hub.placeless.discard(stream)
         at, before = hub.by_place.get(stream.place), None
         while at is not None and at is not stream:
             at, before = at.twin, at
@@ -193,14 +212,15 @@ async def begin(drop_id: str, scope: Scope, send: Send) -> asyncio.Future[None]:
     """`GET /api/v1/drops/{drop}/queue/stream`, for who is signed in: sends its beginning and gives what to wait for.
     Raises Unauthorized, NotFound, Unavailable before anything was sent."""
     global _streams
-    identity = accounts.identify(HTTPConnection(scope))
+    connection = HTTPConnection(scope)
+    identity = accounts.identify(connection)
     if identity is None:
         raise Unauthorized
-    view = await queueing.view(drop_id)
+    view, signed = await queueing.view(drop_id), signed_place(connection, drop_id)
     if _streams is None:
         _streams = Streams()
     scope.clear()  # a server holds on to it as long as the stream is open
-    return await _streams.open(view, queueing.ticket(drop_id, identity.account), send)
+    return await _streams.open(view, queueing.ticket(drop_id, identity.account), signed, send)
 
 
 def count() -> int:
@@ -216,8 +236,16 @@ async def close() -> None:
         _streams = None
 
 
-def _place(view: View, ticket: str) -> bytes:
-    return b"event: place\ndata: " + _encode(view.place(ticket)) + b"\n\n"
+def signed_place(connection: HTTPConnection, drop_id: str) -> str:
+    """The signed place that the client kept for this drop."""
+    told: str = connection.headers.get("x-haoka-place", "") or connection.cookies.get(
+        f"{SIGNED}_{drop_id}", ""
+    )
+    return told[:60]
+
+
+def _place(view: View, ticket: str, signed: str = "") -> bytes:
+    return b"event: place\ndata: " + _encode(queueing.place_in(view, ticket, signed)) + b"\n\n"
 
 
 def _news(view: View) -> bytes:

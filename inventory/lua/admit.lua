@@ -4,7 +4,7 @@
 -- KEYS 1 line  2 rules  3 tickets  4 called  5 entered  6 stays  7 buyers  8 queue
 -- ARGV 1 epoch  2 numbers free in all lots  3 numbers held or ordered but not paid, in all lots
 --      4 numbers nobody ever had free again are sold: how many were ever taken
---      5 ms the slowest of the caller's last answers took
+--      5 ms within which three in four of the caller's last answers came
 --
 -- Answers  off | not_open | paused | closed       nobody is let in
 --          soon                                   the last step is too short ago
@@ -13,9 +13,11 @@
 --          stale
 --
 -- Of those called some do not come: `came` of the last some hundred `asked` (weighed less the older they are) says how
--- many, and so many more are called, so that as many come in as the pace says. A step counts five seconds after it.
+-- many, and so many more are called, so that as many come in as the pace says. A step counts five seconds after it, and
+-- not while answers are late: who is missing then may be on the way, and to call more would make it worse.
 
 local SOON, STEP_MS, GRACE_MS, MEMORY = 'soon', 200, 5000, 200
+local LATE_MS, WELL_MS, LEAST = 400, 200, 0.02 -- answers are late, or well again; the slowest pace, of the rate
 local DOUBT = 5 -- it begins as if so many had been called and had come: one who is late says little
 
 local told = redis.call('HGETALL', KEYS[1])
@@ -112,9 +114,9 @@ end
 
 -- The pace follows the machine: slower at once when answers are late, faster bit by bit.
 local factor = n('factor', 1)
-if slow > 400 then
-  factor = math.max(0.1, factor * 0.8)
-elseif slow < 200 then
+if slow > LATE_MS then
+  factor = math.max(LEAST, factor * 0.8)
+elseif slow < WELL_MS then
   factor = math.min(1, factor * 1.05)
 end
 set('factor', string.format('%.4f', factor))
@@ -122,7 +124,7 @@ set('factor', string.format('%.4f', factor))
 -- Of those called long enough ago, how many came?
 local served, due = n('served', 0), n('due', 0)
 local upto = due
-local steps = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. due, '+inf', 'WITHSCORES', 'LIMIT', 0, 100)
+local steps = slow < WELL_MS and redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. due, '+inf', 'WITHSCORES', 'LIMIT', 0, 100) or {}
 for i = 1, #steps, 2 do
   if tonumber(string.match(steps[i], '^%d+')) > now - GRACE_MS then
     break
@@ -158,7 +160,7 @@ if waiting < 1 then
   credit = math.min(credit, math.max(1, rate / 4)) -- a quiet time saves nothing up
 end
 if line.busy == '1' then
-  if waiting < 1 and inside < cap / 2 and slow < 200 then
+  if waiting < 1 and inside < cap / 2 and slow < WELL_MS then
     if not line.calm or line.calm == '' then
       set('calm', whole(now))
     elseif now - n('calm') > 10000 then
@@ -169,7 +171,7 @@ if line.busy == '1' then
   else
     set('calm', '')
   end
-elseif line.mode == 'busy' and (slow > 400 or taken - n('taken', taken) > rate * (now - n('at', now)) / 1000 + rate) then
+elseif line.mode == 'busy' and (slow > LATE_MS or taken - n('taken', taken) > rate * (now - n('at', now)) / 1000 + rate) then
   set('busy', '1')
   set('calm', '')
   tell('verb', 'busy')

@@ -226,9 +226,35 @@ def test_in_mode_busy_nobody_queues_until_it_is(queue: Any) -> None:
     assert admit("d1")[0] == "let"
     assert gate("d1", "li").details == {"state": "none"}
     join("d1", "li")
-    queue_follow._slow = (0.0, 0.0)
+    queue_follow._felt.clear()
     admit("d1")
     assert gate("d1", "li") is None
+
+
+def test_while_answers_are_late_few_are_let_in_and_nobody_who_is_missing_counts_as_gone(queue: Any) -> None:
+    queue("d1", 2_000, opens_in=SOON, rate=50, cap=2_000)
+    join("d1", *(f"a{n}" for n in range(2_000)))
+    open_now("d1")
+    admit("d1")
+
+    def served() -> int:
+        return queue_follow.views["d1"].served
+
+    try:
+        for _ in range(8):
+            for _ in range(4):
+                queue_follow.felt(900)
+            queue_follow.felt(1)  # that one in five is quick says little
+            admit("d1")
+        slow = served()
+        with asking() as client:
+            assert float(client.hget(verbs.key("d1", "line"), "factor") or 1) < 0.2
+            assert not client.hget(verbs.key("d1", "line"), "due")
+        for _ in range(8):
+            admit("d1")
+        assert served() - slow < 8 * 0.21 * 50 * 0.5
+    finally:
+        queue_follow._felt.clear()
 
 
 def test_ops_change_the_queue_live_and_it_is_written_down(queue: Any) -> None:

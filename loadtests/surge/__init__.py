@@ -1,0 +1,1 @@
+"""The crowd of a surge."""

@@ -1,0 +1,153 @@
+"""What came of a surge: everything measured, and what was not as it must be."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import select
+
+from checkout import audit
+from checkout.models import Order
+from inventory import queue_rules, tallies, verbs
+from inventory.draw import Draw
+from inventory.journal import Entry
+from runtime.db import reading
+from runtime.redis import asking
+from storefront import bench_machine, surge_oracle
+from storefront.bench_shop import BenchError, BenchShop, Say
+from storefront.surge_plan import Plan
+
+DROP = "surge"
+_TOLD_WITHIN_S = 2.0
+
+
+@dataclass
+class Surge:
+    """A run under way: samples of the stock and the queue by second, and moments as seconds since 1970."""
+
+    plan: Plan
+    shop: BenchShop
+    say: Say
+    numbers: list[str]
+    commitment: str
+    opens_at: float = 0.0
+    samples: list[dict[str, float]] = field(default_factory=list)
+    closed_at: float = 0.0
+    sold_at: float = 0.0
+    spoken: float = 0.0
+    killed: int = 0
+
+
+def records(home: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What came of each visit, and each process's answers by second."""
+    stories, series = [], []
+    for file in sorted(home.glob("records-*")):
+        *told, answers = map(json.loads, file.read_text().splitlines())
+        stories += told
+        series.append(answers)
+    return stories, series
+
+
+def judged(
+    surge: Surge, stories: list[dict[str, Any]], series: list[dict[str, Any]], bare: float
+) -> dict[str, Any]:
+    """Everything measured, and what is wrong with it."""
+    plan, shop = surge.plan, surge.shop
+    published = _draw(shop)
+    tally, differences = tallies.tally(DROP), audit.audit(DROP).differences
+    sold = surge_oracle.stock(stories, surge.numbers, exhausted=bool(surge.sold_at))
+    fair = surge_oracle.fairness(stories, published)
+    gone_at, seconds = _gone(stories), {}
+    wrong = surge_oracle.draw_faults(published, surge.commitment)
+    for what, at in (("gone", gone_at), ("ended", surge.closed_at)):
+        waiting, untold, last = surge_oracle.told(stories, what, at) if at else (0, 0, 0.0)
+        seconds[what] = {"waiting": waiting, "untold": untold, "seconds": last}
+        if untold:
+            wrong.append(f"{untold:,} of {waiting:,} who waited were not told that it is {what}")
+    wrong += _against_sql(stories) + differences
+    if tally.free or tally.held:
+        wrong.append(f"at the end {tally.free:,} numbers are free and {tally.held:,} held")
+    for name in ("oversold", "undersold", "doubles"):
+        if count := getattr(sold, name):
+            wrong.append(f"{name}: {count:,}")
+    if fair.error:
+        wrong.append(f"fairness: {vars(fair)}")
+    if (late := max(one["seconds"] for one in seconds.values())) > _TOLD_WITHIN_S:
+        wrong.append(f"somebody was told of the end after {late:.1f} s")
+    outcomes = Counter(one["outcome"] for one in stories)
+    took = max(1.0, (surge.sold_at or surge.closed_at) - surge.opens_at)
+    return {
+        "sold": sold.sold, "oversold": sold.oversold, "undersold": sold.undersold, "doubles": sold.doubles,
+        "fairness_error": fair.error, "told_of_end_s": max(one["seconds"] for one in seconds.values()),
+        "audit_clean": not differences, "sold_out_after_s": took,
+        "orders_per_second": sold.sold / took, "bare_rps": bare,
+        "wrong": wrong,
+        "details": {
+            "plan": vars(plan), "outcomes": outcomes, "fairness": vars(fair), "told": seconds, "killed": surge.killed,
+            "opens_at": surge.opens_at, "closed_at": surge.closed_at, "samples": surge.samples, "series": series,
+            "draw": {"commitment": surge.commitment, "tickets": published.tickets},
+            "machine": bench_machine.told(shop.cores, "sqlite"),
+        },
+    }  # fmt: skip
+
+
+def _draw(shop: BenchShop) -> Draw:
+    """The draw as anybody may fetch it; the clock publishes it within seconds."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with reading() as session:
+            published = queue_rules.published(session, DROP)
+        if published.seed:
+            return published
+        time.sleep(0.5)
+    raise BenchError(f"the draw was not published: {shop.last_words()}")
+
+
+def _gone(stories: list[dict[str, Any]]) -> float:
+    """When the last number went: the last hold before the queue was told, by Redis's clock."""
+    with asking() as client:
+        entries = cast(list[Entry], client.xrange(verbs.key(DROP, "queue")))
+    told = [int(entry.partition("-")[0]) / 1000 for entry, fields in entries if fields["verb"] == "gone"]
+    before = [one["held_at"] for one in stories if told and one.get("held_at", told[0] + 1) <= told[0] + 0.05]
+    return max(before, default=0.0)
+
+
+def _against_sql(stories: list[dict[str, Any]]) -> list[str]:
+    """Every order a shopper was given stands in SQL with its number, and SQL has no other."""
+    given = {one["order"]: one["number"] for one in stories if one.get("order")}
+    with reading() as session:
+        rows = session.execute(select(Order.id, Order.number).where(Order.drop_id == DROP, Order.live))
+        known = {row.id: row.number for row in rows}
+    wrong = [
+        f"order {order} of {number} is not in SQL"
+        for order, number in given.items()
+        if known.get(order) != number
+    ]
+    wrong += [
+        f"order {order} of {number} was told to nobody"
+        for order, number in known.items()
+        if order not in given
+    ]
+    return wrong[:20]
+
+
+def closing_lines(found: dict[str, Any]) -> list[str]:
+    """What it came to, in words."""
+    details, plan = found["details"], found["details"]["plan"]
+    fair, told = details["fairness"], details["told"]
+    sold_out, rate = found["sold_out_after_s"], found["orders_per_second"]
+    lines = [
+        f"{plan['shoppers']:,} shoppers, {plan['numbers']:,} numbers: {found['sold']:,} orders, {found['oversold']} "
+        f"over, {found['undersold']} under, {found['doubles']} doubles; sold out {sold_out:.1f} s after the opening, "
+        f"{rate:,.0f} orders a second (bare route before: {found['bare_rps']:,.0f})",
+        f"fairness error {found['fairness_error']}: {fair['early']:,} places of the draw, {fair['late']:,} after it, "
+        f"{fair['called']:,} calls; {fair['changed']} places changed, {details['killed']} web processes killed",
+    ]
+    for what, words in (("gone", "nothing is free"), ("ended", "it is over")):
+        waiting, last = told[what]["waiting"], told[what]["seconds"]
+        lines.append(f"{waiting:,} who waited were told within {last:.2f} s that {words}")
+    clean = "audit clean" if found["audit_clean"] else "audit not clean"
+    return [*lines, clean, *(f"wrong: {fault}" for fault in found["wrong"][:20])]

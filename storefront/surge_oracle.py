@@ -1,0 +1,119 @@
+"""The surge's oracle: what shoppers were told, held against what may be told. Pure: stories in, faults out.
+
+A story is what came of one visit, as loadtests/people.py writes it: times are seconds since 1970 of the shopper's
+clock, which is the shop's own machine."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inventory import draw
+from inventory.draw import Draw
+
+Story = Mapping[str, Any]
+_LEAST = 1.0  # seconds somebody must have been waiting to be among those who are told
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """How many places were judged, and of how many shoppers each rule was broken."""
+
+    early: int
+    late: int
+    called: int
+    not_drawn: int  # an early place that is not the drawn one
+    not_first_come: int  # a later place before that of somebody whose answer had come before they asked
+    out_of_order: int  # called before somebody who stood before them
+    changed: int  # places that changed while they waited
+
+    @property
+    def error(self) -> int:
+        return self.not_drawn + self.not_first_come + self.out_of_order + self.changed
+
+
+def fairness(stories: Sequence[Story], published: Draw) -> Fairness:
+    """Judge every place and every call. Who came again has a second place, and is judged by it as one who came late
+    is not."""
+    rank = {ticket: place for place, ticket in enumerate(published.order, 1)}
+    once = [one for one in stories if one.get("place") and not one.get("again")]
+    early = [one for one in once if one["early"]]
+    late = [one for one in once if not one["early"]]
+    called = sorted((one["place"], _seconds(one["come_by"])) for one in once if one.get("come_by"))
+    return Fairness(
+        len(early), len(late), len(called),
+        sum(rank.get(one["ticket"]) != one["place"] for one in early),
+        _not_first_come(late),
+        sum(1 for _ in _falls(come_by for _, come_by in called)),
+        sum(one["changes"] for one in stories),
+    )  # fmt: skip
+
+
+def _not_first_come(late: Sequence[Story]) -> int:
+    """Of how many was the place better than that of somebody who had theirs before these asked."""
+    answered = sorted(late, key=lambda one: one["joined_at"])
+    wrong, best, nth = 0, 0, 0
+    for one in sorted(late, key=lambda one: one["joining_at"]):
+        while nth < len(answered) and answered[nth]["joined_at"] < one["joining_at"]:
+            best = max(best, answered[nth]["place"])
+            nth += 1
+        wrong += one["place"] < best
+    return wrong
+
+
+def _falls(values: Iterable[float]) -> Iterator[float]:
+    """Those before which a greater one came."""
+    greatest = float("-inf")
+    for value in values:
+        if value < greatest:
+            yield value
+        greatest = max(greatest, value)
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What was sold, as the shoppers were told."""
+
+    sold: int
+    oversold: int
+    undersold: int
+    doubles: int
+
+
+def stock(stories: Sequence[Story], numbers: Collection[str], *, exhausted: bool) -> Stock:
+    """Count what was promised: orders over the drop's numbers. `exhausted`: did more people want one than there were?
+    Then each that was not ordered is undersold."""
+    ordered = [one["number"] for one in stories if one.get("order")]
+    twice = sum(count - 1 for count in Counter(ordered).values())
+    orders = Counter(one["order"] for one in stories if one.get("order"))
+    twice += sum(count - 1 for count in orders.values())
+    strange = len(set(ordered) - set(numbers))
+    short = len(numbers) - len(set(ordered)) if exhausted else 0
+    return Stock(len(ordered), max(0, len(ordered) - len(numbers)) + strange, max(0, short), twice)
+
+
+def told(stories: Sequence[Story], what: str, at: float) -> tuple[int, int, float]:
+    """Of those who kept their page open and waited when it happened: how many, how many were not told, and seconds
+    until the last one was. `what`: gone | ended."""
+    waiting = [one for one in stories if _waited(one, at)]
+    heard = [one[f"{what}_at"] for one in waiting if one.get(f"{what}_at")]
+    return len(waiting), len(waiting) - len(heard), max((after - at for after in heard), default=0.0)
+
+
+def _waited(one: Story, at: float) -> bool:
+    if one.get("by") != "stream" or one.get("joined_at", at) > at - _LEAST:
+        return False
+    for lost, *back in one.get("offline", ()):
+        if lost <= at + _LEAST and (not back or at <= back[0]):
+            return False  # the line was broken then: told when it stands again
+    return bool(one.get("called_at", float("inf")) > at + _LEAST)
+
+
+def draw_faults(published: Draw, commitment: str) -> list[str]:
+    """The published draw against what was promised before the opening."""
+    return [f"draw: {fault}" for fault in draw.faults(published, commitment)]
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()

@@ -1,0 +1,114 @@
+"""The surge's oracle finds what is planted, and a small surge is sold out exactly, in the drawn order."""
+
+from typing import Any
+
+import pytest
+
+from inventory import draw
+from storefront import surge_drop, surge_judged, surge_oracle
+from storefront.surge_plan import Plan
+
+SEED = "5e" * 32
+TICKETS = [f"t{n}" for n in range(6)]
+DRAWN = draw.make("d1", SEED, TICKETS)
+NUMBERS = [f"1860000100{n}" for n in range(4)]
+
+
+def early(place: int, **more: Any) -> dict[str, Any]:
+    call = {"come_by": f"2026-11-22T12:00:{place:02}+00:00", "called_at": 100.0 + place}
+    return {"ticket": DRAWN.order[place - 1], "place": place, "early": True, "changes": 0, **call, **more}
+
+
+def late(place: int, asked: float, answered: float, **more: Any) -> dict[str, Any]:
+    story = {"ticket": f"l{place}", "place": place, "early": False, "changes": 0}
+    return {**story, "joining_at": asked, "joined_at": answered, **more}
+
+
+def fair_stories() -> list[dict[str, Any]]:
+    return [early(place) for place in range(1, 7)] + [late(7, 10, 11), late(8, 12, 13), late(9, 12.5, 12.6)]
+
+
+def test_a_fair_queue_has_no_fault() -> None:
+    fair = surge_oracle.fairness(fair_stories(), DRAWN)
+    assert (fair.error, fair.early, fair.late, fair.called) == (0, 6, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("not_drawn", lambda told: told[0].update(place=2)),
+        ("not_drawn", lambda told: told[0].update(ticket="nobody")),
+        ("not_first_come", lambda told: told[8].update(joining_at=13.5, joined_at=14.0, place=7)),
+        ("out_of_order", lambda told: told[2].update(come_by="2026-11-22T12:00:00+00:00")),
+        ("changed", lambda told: told[7].update(changes=1)),
+    ],
+)
+def test_each_broken_rule_of_the_queue_is_found(rule: str, change: Any) -> None:
+    told = fair_stories()
+    change(told)
+    assert getattr(surge_oracle.fairness(told, DRAWN), rule) == 1
+
+
+def test_who_came_again_is_judged_as_nobody_else() -> None:
+    told = [*fair_stories(), early(1) | {"place": 12, "again": 1}]
+    assert surge_oracle.fairness(told, DRAWN).error == 0
+
+
+def sold(*numbers: str) -> list[dict[str, Any]]:
+    return [{"order": f"o{nth}", "number": number} for nth, number in enumerate(numbers)]
+
+
+@pytest.mark.parametrize(
+    ("stories", "found"),
+    [
+        (sold(*NUMBERS), (4, 0, 0, 0)),
+        (sold(*NUMBERS[:3]), (3, 0, 1, 0)),
+        (sold(*NUMBERS[:3], NUMBERS[0]), (4, 0, 1, 1)),
+        (sold(*NUMBERS, NUMBERS[0]), (5, 1, 0, 1)),
+        (sold(*NUMBERS[:3], "18600009999"), (4, 1, 0, 0)),
+        ([*sold(*NUMBERS), {"outcome": "told it is over"}], (4, 0, 0, 0)),
+    ],
+)
+def test_stock_is_counted_from_what_shoppers_were_told(
+    stories: list[dict[str, Any]], found: tuple[int, ...]
+) -> None:
+    judged = surge_oracle.stock(stories, NUMBERS, exhausted=True)
+    assert (judged.sold, judged.oversold, judged.undersold, judged.doubles) == found
+    assert surge_oracle.stock(stories[:2], NUMBERS, exhausted=False).undersold == 0
+
+
+def test_only_who_kept_the_page_open_and_waited_must_be_told() -> None:
+    def waiter(**more: Any) -> dict[str, Any]:
+        return {"by": "stream", "joined_at": 10.0, **more}
+
+    stories = [
+        waiter(gone_at=100.5), waiter(gone_at=101.7), waiter(), waiter(called_at=90.0), waiter(by="looking"),
+        waiter(joined_at=99.5), waiter(offline=[[99.0, 103.0]], gone_at=103.0),
+        waiter(offline=[[50.0, 55.0]], gone_at=101.0),
+    ]  # fmt: skip
+    waiting, untold, last = surge_oracle.told(stories, "gone", 100.0)
+    assert (waiting, untold, round(last, 6)) == (4, 1, 1.7)
+
+
+@pytest.mark.timeout(300)
+def test_a_small_surge_is_exact_and_fair(record_property: Any) -> None:
+    said: list[str] = []
+    plan = Plan(
+        120,
+        180,
+        rate=100,
+        cap=60,
+        walk_away=0.2,
+        kill_web=1,
+        workers=False,
+        hold_seconds=60,
+        minutes=3,
+        seed=4,
+    )
+    found = surge_drop.run(plan, said.append)
+    assert found["wrong"] == [], "\n".join([*found["wrong"], *said])
+    figures = ("sold", "oversold", "undersold", "doubles", "fairness_error", "audit_clean")
+    assert [found[name] for name in figures] == [120, 0, 0, 0, 0, True]
+    assert found["details"]["killed"] == 1
+    assert found["details"]["fairness"]["early"] > 60
+    record_property("proof", "surge: " + "; ".join(surge_judged.closing_lines(found)[:2]))
