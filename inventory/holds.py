@@ -115,6 +115,7 @@ async def decide(
             break
     if answer[0] != "held":
         return _refusal(answer, number)
+    shelf.holds(drop_id, account)
     return _told(drop_id, answer, account)
 
 

@@ -16,6 +16,7 @@ from inventory.draw import Draw, make
 from inventory.journal import Entry
 from inventory.models import Drop, DropQueue
 from inventory.queue_view import View
+from inventory.tallies import Tally
 from runtime import clock
 from runtime.db import reading
 from runtime.facts import Fact, NotFound, Unavailable
@@ -54,6 +55,13 @@ def view(drop_id: str) -> View | None:
     elif not _looked:
         raise Unavailable
     return views.get(drop_id)
+
+
+def tally(drop_id: str) -> Tally:
+    """The drop's tally: where this process follows its queue, as it was a moment ago, and Redis is not asked. Raises
+    Unavailable."""
+    known = views.get(drop_id) if is_following() else None
+    return known.tally if known is not None and known.tally is not None else tallies.tally(drop_id)
 
 
 def listen(listener: Listener) -> Callable[[], None]:
@@ -234,7 +242,7 @@ def _note(found: View, drop: Drop, rules: list[str | None]) -> None:
         found.state = "paused"
     else:
         found.state = "open" if found.drawn or (found.mode == "off" and opens_ms <= now) else "before"
-    tally = tallies.tally(found.drop_id)
+    found.tally = tally = tallies.tally(found.drop_id)
     found.free, found.loaded = tally.free, tally.loaded - tally.withdrawn
     found.unsold, found.taken = tally.held + tally.ordered, found.loaded - tally.free
 

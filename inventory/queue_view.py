@@ -8,6 +8,7 @@ from datetime import datetime
 
 from inventory import draw, journal, queue_archive
 from inventory.journal import Entry
+from inventory.tallies import Tally
 from runtime import clock
 
 PACE_OVER = 30_000  # ms that the pace is told of
@@ -57,6 +58,7 @@ class View:
     unsold: int = 0  # held, or ordered and not paid: may come back
     loaded: int = 0
     taken: int = 0
+    tally: Tally | None = None  # of which the four above are; None before it is loaded
     places: dict[str, int] = field(default_factory=dict)  # of early tickets 0 until the draw
     moved: list[str] = field(default_factory=list)  # tickets that queued again, in that order
     drawn: bool = False

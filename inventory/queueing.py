@@ -7,7 +7,7 @@ from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
-from inventory import coalesce, queue_follow
+from inventory import coalesce, holds, queue_follow
 from inventory.facts import DropClosed, DropPaused, NotAdmitted, NotOpen, QueueFull, SoldOut
 from inventory.queue_view import Place as Place
 from inventory.queue_view import View
@@ -85,7 +85,7 @@ async def gate(drop_id: str, account: str) -> Fact | None:
     if known is None or not known.gates:
         return None
     mine = ticket(drop_id, account)
-    if mine in known.buyers or known.state == "over":
+    if known.state == "over" or (mine in known.buyers and await _buys_on(known, mine, account)):
         return None
     if known.state == "paused":
         return DropPaused()
@@ -99,6 +99,14 @@ async def gate(drop_id: str, account: str) -> Fact | None:
     if standing.state in ("inside", "ended"):
         return SoldOut(what="number")  # what comes back is offered at its time, in the order of places
     return NotAdmitted(state=standing.state)
+
+
+async def _buys_on(known: View, mine: str, account: str) -> bool:
+    """Who got a number may let it go and take another while they are inside, and always ask for what they hold. With
+    a hold that lapsed they are out: what comes back is for those who wait."""
+    if known.stay(mine) > clock.now_ms() and known.second_at is None:
+        return True
+    return await run_in_threadpool(holds.current, known.drop_id, account) is not None
 
 
 def bought(drop_id: str, account: str) -> None:

@@ -29,9 +29,11 @@ _PATIENCE = 2.0  # seconds a search waits for a drop that is being read
 
 @dataclass
 class _Shelf:
-    """A drop's stack, and for each lot the epoch it was read under and how far its journal was followed."""
+    """A drop's stack, and for each lot the epoch it was read under and how far its journal was followed. `holders`:
+    accounts that have or had a hold."""
 
     stack: Stack
+    holders: set[str] = field(default_factory=set)
     epochs: list[str] = field(default_factory=list)
     read_to: list[str] = field(default_factory=list)
 
@@ -71,6 +73,19 @@ def alike(drop_id: str, number: str, limit: int) -> list[str]:
     """The numbers of `similar`, and nothing else of them."""
     stack = _at_once(drop_id, number)
     return stack.alike(number, limit, random.getrandbits(64)) if stack else []
+
+
+def may_hold(drop_id: str, account: str) -> bool:
+    """Can this account have a live hold? No is sure, but for one that another process gave in this very moment."""
+    shelf = _shelves.get(drop_id)
+    return shelf is None or _follower is None or account in shelf.holders
+
+
+def holds(drop_id: str, account: str) -> None:
+    """This process gave the account a hold: known at once, before the journal tells."""
+    shelf = _shelves.get(drop_id)
+    if shelf is not None:
+        shelf.holders.add(account)
 
 
 async def ready(drop_id: str) -> None:
@@ -230,6 +245,8 @@ def _fill(drop_id: str, shelf: _Shelf) -> bool:
     The journals' ends are noted before the free numbers are read: what happens in between is read twice, and an
     entry only says what is so after it, so reading it again changes nothing."""
     epochs, read_to = shelf_read.epochs(drop_id), shelf_read.ends(drop_id)
+    for lot in range(len(epochs)):
+        shelf.holders.update(shelf_read.holders(drop_id, lot))
     free, unknown = shelf.stack.none_free(), 0
     for lot, epoch in enumerate(epochs):
         for numbers in shelf_read.free(drop_id, lot) if epoch else ():
@@ -251,6 +268,7 @@ def _follow(drop_id: str, shelf: _Shelf) -> bool:
         changed: dict[str, bool] = {}
         for one in told:
             changed.update(shelf_follow.changes(one.entries) if one.epoch else {})
+            shelf.holders |= shelf_follow.holders(one.entries)
         if changed:
             emptied.over(drop_id)
         unknown = shelf.stack.mark([number for number, free in changed.items() if free], True)

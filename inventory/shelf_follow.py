@@ -60,3 +60,13 @@ def changes(entries: Sequence[Entry]) -> dict[str, bool]:
         elif verb == "load" and "numbers" in entry:
             free.update(dict.fromkeys(entry["numbers"].split(","), True))
     return free
+
+
+def holders(entries: Sequence[Entry]) -> set[str]:
+    """The accounts that these entries gave a hold."""
+    return {
+        line.split("\t")[3]
+        for _, entry in entries
+        if entry["verb"] == "hold"
+        for line in entry["rows"].split("\n")
+    }

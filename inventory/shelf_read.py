@@ -69,3 +69,9 @@ def free(drop_id: str, lot: int) -> Iterator[Numbers]:
         yield np.array([int(number) for number in members], dtype=np.int64)
         if cursor == 0:
             return
+
+
+def holders(drop_id: str, lot: int) -> list[str]:
+    """The accounts with a live hold, of those that are at home in the lot."""
+    with asking() as client:
+        return cast(list[str], client.hkeys(verbs.key(drop_id, "live", lot)))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from checkout import offers
 from checkout.models import Offer
-from inventory import drops, holds, queueing, tallies
+from inventory import drops, holds, queue_follow, queueing
 from inventory.facts import (
     DropClosed,
     DropPaused,
@@ -105,7 +105,7 @@ def show_drop(request: Request) -> DropDetail:
         if drops.face(found) == "draft":
             raise NotFound
         on_offer = [_offer(o) for o in offers.of_drop(session, found.id)]
-    tally = tallies.tally(found.id)
+    tally = queue_follow.tally(found.id)
     brief = _drop(found)
     return DropDetail(
         **{f: getattr(brief, f) for f in DropOut.__struct_fields__},

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from storefront.surge_plan import Plan
 
@@ -42,8 +43,27 @@ _SHARE = click.FloatRange(0, 1)
     "--minutes", type=float, default=Plan.minutes, show_default=True, help="The longest it may take."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of who is who.")
+@click.option("--bots", type=click.IntRange(0), default=0, help="Connections of bots, beside the shoppers.")
+@click.option("--bot-accounts", type=click.IntRange(1), default=Plan.bot_accounts, show_default=True)
+@click.option("--bot-addresses", type=click.IntRange(1), default=Plan.bot_addresses, show_default=True)
+@click.option(
+    "--hoarders",
+    type=_SHARE,
+    default=0.0,
+    show_default=True,
+    help="Of the shoppers, who hold and never order.",
+)
+@click.option(
+    "--per-network", "limit_network", type=click.IntRange(0), default=0, help="Places for one address."
+)
+@click.option("--hold-seconds", type=click.IntRange(30), default=Plan.hold_seconds, show_default=True)
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="Write a page with a picture: DIR/NAME (.md, .svg)."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Everything measured, as JSON.")
-def surge(connected: int | None, numbers: int | None, json_file: Path | None, **given: Any) -> None:
+def surge(
+    connected: int | None, numbers: int | None, report: Path | None, json_file: Path | None, **given: Any
+) -> None:
     """A crowd at the door of a shop of its own.
 
     With --connected so many people join a queue and keep its event stream open: how soon a change reaches all of
@@ -54,7 +74,7 @@ def surge(connected: int | None, numbers: int | None, json_file: Path | None, **
     is not the drawn one or changed, somebody who was not told of the end, an audit that is not clean."""
     if connected and numbers:
         raise click.UsageError("give --connected or --drop, not both")
-    from storefront import bench_report, surge_connected, surge_drop, surge_judged
+    from storefront import bench_report, surge_connected, surge_drop, surge_judged, surge_report
     from storefront.bench_shop import BenchError
 
     began = time.monotonic()
@@ -73,5 +93,22 @@ def surge(connected: int | None, numbers: int | None, json_file: Path | None, **
         sys.exit(1)
     if json_file:
         json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    if report and numbers:
+        surge_report.write(found, report.parent, report.name, _typed())
     click.echo("\n".join([*lines(found), bench_report.where(found["details"]["machine"])]))
     sys.exit(bool(found.get("wrong")))
+
+
+def _typed() -> str:
+    """The command as it was typed, without where the results go."""
+    ctx, typed = click.get_current_context(), ["bin/surge"]
+    for option in ctx.command.params:
+        said = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if said and option.name not in ("report", "json_file", "database"):
+            value = ctx.params[str(option.name)]
+            typed += (
+                [option.opts[0], str(value)]
+                if not isinstance(value, bool)
+                else [(option.opts if value else option.secondary_opts)[0]]
+            )
+    return " ".join(typed)

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from time import monotonic
 
-from inventory import drops, holds
+from inventory import drops, holds, shelf
 from inventory.holds import Hold
 from runtime.db import reading
 from runtime.facts import Fact
@@ -12,10 +12,13 @@ _SELLING = {"warming", "open", "paused", "sold_out"}
 
 
 def of(account: str) -> Hold | None:
-    """None as well while Redis cannot say: the page matters more than its timer."""
+    """None as well while Redis cannot say: the page matters more than its timer. It is asked only for who may hold
+    something, as far as this process's shelf knows."""
     try:
         found = [
-            hold for drop_id in _selling(int(monotonic() / 2)) if (hold := holds.current(drop_id, account))
+            hold
+            for drop_id in _selling(int(monotonic() / 2))
+            if shelf.may_hold(drop_id, account) and (hold := holds.current(drop_id, account))
         ]
     except Fact:
         return None

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from sqlalchemy.orm import Session
 
 from checkout.models import Offer
-from inventory import drops, regions, tallies
+from inventory import drops, queue_follow, regions
 from inventory.drops import Tally
 from inventory.models import Drop
 from inventory.shelf import ShelfNumber
@@ -89,7 +89,7 @@ def tally(found: Drop) -> Tally:
     if found.state in {"draft", "scheduled"}:
         return _NOBODY_KNOWS
     try:
-        return tallies.tally(found.id)
+        return queue_follow.tally(found.id)
     except Fact:
         return _NOBODY_KNOWS
 

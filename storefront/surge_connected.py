@@ -2,7 +2,7 @@
 a stream costs. Then the same while others hold numbers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -71,7 +71,7 @@ def run(connected: int, say: Say) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def closing_lines(found: dict[str, Any]) -> list[str]:
+def closing_lines(found: Mapping[str, Any]) -> list[str]:
     """What it came to, in words."""
     return [
         f"{found['connected']:,} event streams open after {found['open_seconds']:.1f} s, {found['dropped']} dropped",

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,8 @@ from storefront.surge_plan import Plan
 
 DROP = "surge"
 _TOLD_WITHIN_S = 2.0
+_BOTS_MORE = 0.01  # of the numbers, that bots may get over their accounts' share
+_LAPSED_WITHIN_S = 5.0  # a hold's time is over when the clock comes by
 
 
 @dataclass
@@ -77,6 +80,8 @@ def judged(
         wrong.append(f"fairness: {vars(fair)}")
     if (late := max(one["seconds"] for one in seconds.values())) > _TOLD_WITHIN_S:
         wrong.append(f"somebody was told of the end after {late:.1f} s")
+    hostile = _hostile(plan, stories, gone_at)
+    wrong += hostile.pop("wrong")
     outcomes = Counter(one["outcome"] for one in stories)
     took = max(1.0, (surge.sold_at or surge.closed_at) - surge.opens_at)
     return {
@@ -86,12 +91,55 @@ def judged(
         "orders_per_second": sold.sold / took, "bare_rps": bare,
         "wrong": wrong,
         "details": {
-            "plan": vars(plan), "outcomes": outcomes, "fairness": vars(fair), "told": seconds, "killed": surge.killed,
+            "plan": vars(plan), "outcomes": outcomes, "fairness": vars(fair), "told": seconds, "hostile": hostile,
+            "waiting": _cost_of_waiting(surge, series), "killed": surge.killed,
             "opens_at": surge.opens_at, "closed_at": surge.closed_at, "samples": surge.samples, "series": series,
             "draw": {"commitment": surge.commitment, "tickets": published.tickets},
-            "machine": bench_machine.told(shop.cores, "sqlite"),
+            "machine": bench_machine.told(shop.cores, plan.database),
         },
     }  # fmt: skip
+
+
+def _cost_of_waiting(surge: Surge, series: list[dict[str, Any]]) -> dict[str, Any]:
+    """While all who came early wait: their requests, and Redis's commands over those it does with nobody there."""
+    begun, opens_at = surge.opens_at - surge.plan.calm, surge.opens_at
+    nobody = [one for one in surge.samples if not one["standing"] and one["at"] < begun]
+    calm = [one for one in surge.samples if begun <= one["at"] < opens_at - 0.5]
+    if len(nobody) < 3 or len(calm) < 3:
+        return {}
+    first, last = calm[0], calm[-1]
+    usual = _rate(nobody) * (last["at"] - first["at"])
+    commands = last["redis_commands"] - first["redis_commands"] - usual
+    window = range(int(first["at"]), int(last["at"]))
+    requests = sum(sum(one["seconds"].get(str(second), {}).values()) for one in series for second in window)
+    return {"people": last["standing"], "requests": requests, "redis_commands": commands, "usual": usual}
+
+
+def _rate(samples: list[dict[str, float]]) -> float:
+    """Redis's commands a second."""
+    first, last = samples[0], samples[-1]
+    return (last["redis_commands"] - first["redis_commands"]) / (last["at"] - first["at"])
+
+
+def _hostile(plan: Plan, stories: list[dict[str, Any]], gone_at: float) -> dict[str, Any]:
+    """What bots and hoarders got, beside their share of the accounts that came."""
+    accounts = plan.shoppers + (plan.bot_accounts if plan.bots else 0)
+    told: dict[str, Any] = {"wrong": []}
+    if plan.bots:
+        sold = sum(1 for one in stories if one["role"] == "Bot" and one.get("order"))
+        share, fair = sold / plan.numbers, plan.bot_accounts / accounts
+        told |= {"bots_sold": sold, "bots_share": share, "bots_accounts_share": fair}
+        if share > fair + _BOTS_MORE:
+            told["wrong"].append(f"bots got {share:.1%} of the numbers with {fair:.1%} of the accounts")
+    if plan.hoarders and gone_at:
+        kept = surge_oracle.kept(stories, gone_at + plan.hold_seconds + _LAPSED_WITHIN_S) / plan.numbers
+        fair = plan.hoarders * plan.shoppers / accounts
+        told |= {"hoarders_kept_share": kept, "hoarders_accounts_share": fair}
+        if kept > fair:
+            told["wrong"].append(
+                f"hoarders kept {kept:.1%} after a hold's time with {fair:.1%} of the accounts"
+            )
+    return told
 
 
 def _draw(shop: BenchShop) -> Draw:
@@ -134,7 +182,7 @@ def _against_sql(stories: list[dict[str, Any]]) -> list[str]:
     return wrong[:20]
 
 
-def closing_lines(found: dict[str, Any]) -> list[str]:
+def closing_lines(found: Mapping[str, Any]) -> list[str]:
     """What it came to, in words."""
     details, plan = found["details"], found["details"]["plan"]
     fair, told = details["fairness"], details["told"]
@@ -149,5 +197,22 @@ def closing_lines(found: dict[str, Any]) -> list[str]:
     for what, words in (("gone", "nothing is free"), ("ended", "it is over")):
         waiting, last = told[what]["waiting"], told[what]["seconds"]
         lines.append(f"{waiting:,} who waited were told within {last:.2f} s that {words}")
+    if waiting := details["waiting"]:
+        share = waiting["redis_commands"] / max(1, waiting["requests"])
+        lines.append(
+            f"while {waiting['people']:,} waited, {waiting['requests']:,} requests made Redis do "
+            f"{waiting['redis_commands']:,.0f} commands more than it does with nobody there: {share:.3f} for each"
+        )
+    hostile = details["hostile"]
+    if "bots_sold" in hostile:
+        lines.append(
+            f"bots: {plan['bots']:,} connections of {plan['bot_accounts']:,} accounts got {hostile['bots_sold']:,} "
+            f"numbers, {hostile['bots_share']:.1%}; they are {hostile['bots_accounts_share']:.1%} of the accounts"
+        )
+    if "hoarders_kept_share" in hostile:
+        lines.append(
+            f"hoarders: a hold's time after nothing was free they kept {hostile['hoarders_kept_share']:.1%} of "
+            f"the numbers; of the accounts they are {hostile['hoarders_accounts_share']:.1%}"
+        )
     clean = "audit clean" if found["audit_clean"] else "audit not clean"
     return [*lines, clean, *(f"wrong: {fault}" for fault in found["wrong"][:20])]

@@ -110,6 +110,20 @@ def _waited(one: Story, at: float) -> bool:
     return bool(one.get("called_at", float("inf")) > at + _LEAST)
 
 
+def kept(stories: Sequence[Story], since: float) -> int:
+    """How many numbers those who never order kept from others at once, at any moment from then on."""
+    changes = []
+    for one in stories:
+        for _, begun, *ended in one.get("held", ()):
+            if not ended or ended[0] > since:
+                changes += [(max(begun, since), 1), (ended[0] if ended else float("inf"), -1)]
+    most = now = 0
+    for _, change in sorted(changes):
+        now += change
+        most = max(most, now)
+    return most
+
+
 def draw_faults(published: Draw, commitment: str) -> list[str]:
     """The published draw against what was promised before the opening."""
     return [f"draw: {fault}" for fault in draw.faults(published, commitment)]

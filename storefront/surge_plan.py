@@ -11,6 +11,7 @@ class Plan:
 
     numbers: int
     shoppers: int
+    database: str = "sqlite"
     at_once: int = 30_000  # people there at once; the rest come as others go
     rate: int = 1_000  # people let in a second, at most
     cap: int = 4_000  # people inside at once

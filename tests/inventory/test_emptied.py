@@ -101,3 +101,20 @@ def test_where_no_journal_is_followed_nothing_is_believed(make: Make) -> None:
     held("d1", "b0")
     assert sold_out("late", fresh=True)
     assert not emptied.is_so("d1", "late")
+
+
+def test_who_may_have_a_hold_is_known_from_the_journal(followed: list[str]) -> None:
+    assert not shelf.may_hold("d1", "li")
+    held("d1", "li")
+    assert shelf.may_hold("d1", "li"), "what this process gave is known at once"
+    shelf.refresh("d1")  # the journal has told of it too
+    shelf._shelves["d1"].holders.clear()
+    held("d1", "wang")
+    shelf._shelves["d1"].holders.discard("wang")  # as another process's
+    shelf.refresh("d1")
+    until(lambda: shelf.may_hold("d1", "wang"))
+    assert not shelf.may_hold("d1", "li"), "was before what was read"
+    shelf._shelves["d1"] = shelf._read("d1")  # as a process that starts now
+    assert shelf.may_hold("d1", "li")
+    shelf.stop()
+    assert shelf.may_hold("d1", "nobody"), "where nobody follows, Redis is asked"

@@ -182,6 +182,34 @@ def test_nobody_is_let_in_to_an_empty_shelf_and_lapsed_holds_wait_for_the_announ
     assert admit("d1")[0] == "let"
 
 
+def test_whose_hold_lapsed_or_was_let_go_does_not_hold_again_before_those_who_wait(queue: Any) -> None:
+    numbers = queue("d1", 1, opens_in=SOON)
+    join("d1", "li", "wang", "zhao")
+    open_now("d1")
+    admit("d1")
+    li = next(who for who in ("li", "wang", "zhao") if where("d1", who).place == 1)
+    assert gate("d1", li) is None
+
+    async def buys() -> holds.Hold:
+        held = await hold("d1", li, numbers[0])
+        queueing.bought("d1", li)
+        await asyncio.gather(*queueing._telling)
+        return held
+
+    held = in_own_loop(buys())
+    assert admit("d1")[0] == "gone"
+    assert gate("d1", li) is None, "asks for the hold they have"
+    holds.release(held.id, li)
+    assert admit("d1")[0] == "gone"
+    assert isinstance(gate("d1", li), SoldOut)
+    with asking() as client:
+        client.hset(verbs.key("d1", "line"), "second_at", str(clock.now_ms() - 1))
+    admit("d1")
+    stays_over = queue_follow.views["d1"].entered[queueing.ticket("d1", li)]
+    queue_follow.views["d1"].entered[queueing.ticket("d1", li)] = (stays_over[0], clock.now_ms() - 1)
+    assert gate("d1", li).details == {"state": "over"}
+
+
 def test_the_end_is_the_end(queue: Any) -> None:
     queue("d1", 2, rate=1, cap=1)
     admit("d1")

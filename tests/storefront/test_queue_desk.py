@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from click.testing import CliRunner
+from redis import Redis
 
 from inventory import draw, queue_follow
 from storefront.cli import main
 from tests.checkout.shop import DROP
+from tests.shop import until
 from tests.storefront.conftest import Site
 
 RULES = {
@@ -84,6 +87,28 @@ def test_the_pages_of_a_drop_with_a_queue(site: Site) -> None:
     assert told.seed == ""
     assert site.browser.get("/drops/nothing/queue").status_code == 404
     assert site.browser.get("/drops/nothing/draw").status_code == 404
+
+
+def test_looking_again_and_again_costs_redis_nothing(site: Site, redis: Redis) -> None:
+    CliRunner().invoke(main, ["drop", "queue", DROP, "--mode", "always", "--reason", "a test"])
+    site.sign_in()
+    waiting = f"/drops/{DROP}/queue"
+    until(lambda: site.browser.get(f"/api/v1/drops/{DROP}/queue").status_code == 200)
+    site.browser.post(waiting, data={"csrf": site.csrf(waiting)})
+
+    def asked_for_one() -> int:
+        """Calls that look up something of one person or page; followers make others."""
+        told: Any = redis.info("commandstats")
+        return sum(int(told.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("hget", "evalsha"))
+
+    looks = (waiting, f"/drops/{DROP}", f"/api/v1/drops/{DROP}", f"/api/v1/drops/{DROP}/queue")
+    for path in looks:
+        site.browser.get(path)
+    before = asked_for_one()
+    for _ in range(25):
+        assert [site.browser.get(path).status_code for path in looks] == [200] * 4
+    followers = 4 * 2  # admission, four times a second
+    assert asked_for_one() - before < followers * 5
 
 
 def test_a_drop_without_a_queue_sends_on_to_its_page(site: Site) -> None:
