@@ -96,6 +96,34 @@ def close(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
     return _move(session, drop_id, "close", "closed", actor, reason)
 
 
+def cash_off(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
+    """No more orders with cash on delivery, from this moment; those that stand go on."""
+    return _take_cash(session, drop_id, False, actor, reason)
+
+
+def cash_on(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
+    """Orders with cash on delivery again."""
+    return _take_cash(session, drop_id, True, actor, reason)
+
+
+def _take_cash(session: Session, drop_id: str, allowed: bool, actor: str, reason: str) -> Drop:
+    """Raises NotFound, WrongMove when the drop is over or it is so already."""
+    drop = find(session, drop_id)
+    changed = session.scalars(
+        update(Drop)
+        .where(Drop.id == drop_id, Drop.cod.is_(not allowed), Drop.state.not_in(("closed", "settled")))
+        .values(cod=allowed)
+        .returning(Drop.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    session.refresh(drop)
+    if not changed:
+        raise WrongMove(state=drop.state, cod=drop.cod)
+    action = "cash_on" if allowed else "cash_off"
+    note(session, drop, action, actor, reason, {"cod": not allowed}, {"cod": allowed})
+    return drop
+
+
 def settle(session: Session, drop_id: str, *, actor: str, reason: str) -> Drop:
     """What is unsold goes back to the pool; the journal is archived and Redis's keys are removed after the
     commit. Raises WrongMove with `held` and `ordered` while a hold or an unpaid order stands."""

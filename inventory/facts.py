@@ -69,10 +69,16 @@ class NotAdmitted(Fact):
     text = N_("It is not your turn yet.")
 
 
+class ChallengeNeeded(Fact):
+    """Joining costs some computing at the moment: solve `challenge` (queue_challenge.make) and join with the
+    solution."""
+
+    code = "challenge_needed"
+    text = N_("Joining takes a moment of computing now, so that machines cannot crowd out people.")
+
+
 class QueueFull(Fact):
-    """As many places as may be were taken from this `whose`: "network" or "device"."""
+    """As many places as may be were taken from this `whose`: "network", "device" or "person"."""
 
     code = "queue_full"
-    text = N_(
-        "As many people as may be have queued from this address. Try another connection, or come back later."
-    )
+    text = N_("As many people as may be have queued from here.")

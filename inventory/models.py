@@ -78,6 +78,8 @@ class DropQueue(Base):
     come_seconds: Mapped[int]  # to come in after being called
     limit_network: Mapped[int]  # places for one address range; 0: no limit
     limit_device: Mapped[int]
+    limit_person: Mapped[int] = mapped_column(default=0, server_default="0")  # of one verified ID
+    challenge: Mapped[int] = mapped_column(default=0, server_default="0")  # level of queue_challenge.LEVELS
     version: Mapped[int] = mapped_column(default=0)
     epoch: Mapped[str] = mapped_column(String(40))
     published: Mapped[bool] = mapped_column(default=False)

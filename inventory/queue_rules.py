@@ -12,6 +12,7 @@ from inventory import draw, queue_archive, verbs
 from inventory.drafts import note
 from inventory.facts import Stale
 from inventory.models import Drop, DropQueue
+from inventory.queue_challenge import LEVELS
 from runtime.crypto import seal, unseal
 from runtime.db import reading, writing
 from runtime.facts import N_, Fact, Invalid, NotFound, Unavailable, WrongMove
@@ -32,6 +33,8 @@ _BOUNDS = {  # least, most, what is said of anything else
     "come_seconds": (10, 3_600, N_("Give seconds from 10 to 3,600.")),
     "limit_network": (0, _MOST, N_("Give a whole number from 0 (no limit) to 1,000,000.")),
     "limit_device": (0, _MOST, N_("Give a whole number from 0 (no limit) to 1,000,000.")),
+    "limit_person": (0, _MOST, N_("Give a whole number from 0 (no limit) to 1,000,000.")),
+    "challenge": (0, len(LEVELS) - 1, N_("Give a level from 0 (none) to 3 (hard).")),
 }
 _OVER = ("closed", "settled")
 
@@ -39,7 +42,8 @@ _OVER = ("closed", "settled")
 @dataclass(frozen=True)
 class Rules:
     """What ops say of a queue. `rate` people a second at most are let in, `cap` may be inside at once; who is called
-    comes in within `come_seconds` and stays `stay_seconds`. Limits of places: 0 means none."""
+    comes in within `come_seconds` and stays `stay_seconds`. Limits of places: 0 means none. `challenge`: who joins
+    proves so much work (queue_challenge.LEVELS), but for those whose ID is verified."""
 
     mode: str = "always"
     rate: int = 100
@@ -48,6 +52,8 @@ class Rules:
     come_seconds: int = 120
     limit_network: int = 0
     limit_device: int = 0
+    limit_person: int = 1
+    challenge: int = 0
 
 
 def change(session: Session, drop_id: str, *, actor: str, reason: str, **wished: Any) -> DropQueue:
@@ -189,7 +195,7 @@ def _tell(queue: DropQueue, *, new: bool = False) -> list[str]:
     answer: list[str] = verbs.run(
         "line", queue.drop_id, queue.epoch, queue.version, queue.mode, queue.rate, queue.cap,
         queue.stay_seconds * 1000, queue.come_seconds * 1000, queue.limit_network, queue.limit_device,
-        "new" if new else "",
+        queue.limit_person, queue.challenge, "new" if new else "",
     )  # fmt: skip
     return answer
 

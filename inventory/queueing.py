@@ -7,16 +7,26 @@ from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
-from inventory import coalesce, holds, queue_follow
-from inventory.facts import DropClosed, DropPaused, NotAdmitted, NotOpen, QueueFull, SoldOut
+from inventory import coalesce, holds, queue_challenge, queue_follow
+from inventory.facts import ChallengeNeeded, DropClosed, DropPaused, NotAdmitted, NotOpen, QueueFull, SoldOut
+from inventory.queue_challenge import Challenge
 from inventory.queue_view import Place as Place
 from inventory.queue_view import View
 from runtime import clock
 from runtime.crypto import digest
-from runtime.facts import Fact, NotFound
+from runtime.facts import N_, Fact, NotFound
 from runtime.log import log
 
 EARLY = "early"
+_FULL = {
+    "network": N_(
+        "As many people as may be have queued from this address. Try another connection, or come back later."
+    ),
+    "device": N_(
+        "As many people as may be have queued from this browser. Use another device, or come back later."
+    ),
+    "person": N_("You stand in this queue already, with another account. One person has one place."),
+}
 
 
 def ticket(drop_id: str, account: str) -> str:
@@ -25,25 +35,49 @@ def ticket(drop_id: str, account: str) -> str:
     return digest("ticket", drop_id, account)[:24]
 
 
-async def join(drop_id: str, account: str, *, network: str = "", device: str = "", signed: str = "") -> str:
+async def join(
+    drop_id: str, account: str, *, network: str = "", device: str = "", person: str = "", signed: str = "",
+    proof: str = "",
+) -> str:  # fmt: skip
     """Take a place; gives it signed, for `where` to know before the news of it has come round. Joining again gives
-    the same place, unless its turn was missed or is over. `signed`: what an earlier join gave, which a Redis that
-    lost its newest writes is healed with.
+    the same place, unless its turn was missed or is over. `person` is the digest of a verified ID; `signed` what an
+    earlier join gave, which a Redis that lost its newest writes is healed with; `proof` a challenge's solution.
 
-    Raises NotFound where the drop has no queue, QueueFull, DropClosed, Stale, Unavailable. One call to Redis."""
+    Raises NotFound where the drop has no queue, ChallengeNeeded before anything is asked of Redis, QueueFull,
+    DropClosed, Stale, Unavailable. One call to Redis."""
     found = await view(drop_id)
     mine = ticket(drop_id, account)
     told = _signed_place(drop_id, mine, signed)
+    if (asked := _challenge(found, mine, person, told, proof)) is not None:
+        raise ChallengeNeeded(challenge=asked)
     rank = found.places.get(mine, 0)
-    answer = await coalesce.decide("join", drop_id, (mine, str(rank) if rank else "", network, device, told))
+    request = (mine, str(rank) if rank else "", network, device, person, told)
+    answer = await coalesce.decide("join", drop_id, request)
     match answer:
         case ["place", place, _]:
             return f"{place}-{_mac(drop_id, mine, place)}"
         case ["limit", whose]:
-            raise QueueFull(whose=whose)
+            raise QueueFull(_FULL[whose], whose=whose)
         case ["closed"]:
             raise DropClosed
     raise AssertionError(answer)
+
+
+async def challenge(drop_id: str, account: str, *, person: str = "", signed: str = "") -> Challenge | None:
+    """What this shopper must solve before joining; None where they need not. Raises NotFound, Unavailable."""
+    found = await view(drop_id)
+    mine = ticket(drop_id, account)
+    return _challenge(found, mine, person, _signed_place(drop_id, mine, signed), "")
+
+
+def _challenge(view: View, mine: str, person: str, told: str, proof: str) -> Challenge | None:
+    """Who proved who they are, or has a place, proves no work."""
+    level = int(view.line.get("challenge", 0))
+    if not level or person or told or mine in view.places or view.state == "over":
+        return None
+    if queue_challenge.is_solved(view.drop_id, mine, level, proof):
+        return None
+    return queue_challenge.make(view.drop_id, mine, level)
 
 
 async def where(drop_id: str, account: str, signed: str = "") -> Place:

@@ -59,6 +59,8 @@ class DropOut(msgspec.Struct):
     cities: list[str]
     limit_account: int
     limit_person: int
+    cod: bool
+    """May it be paid in cash at the door?"""
 
 
 class DropDetail(DropOut):
@@ -182,7 +184,7 @@ def _mine(request: Request) -> holds.Hold:
 def _drop(d: Drop) -> DropOut:
     return DropOut(
         d.id, d.name, drops.face(d), d.opens_at, d.closes_at, clock.now(), list(d.cities), d.limit_account,
-        d.limit_person,
+        d.limit_person, d.cod,
     )  # fmt: skip
 
 

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from inventory import queue_rules, queueing
 from inventory.draw import Draw
-from inventory.facts import DropClosed, QueueFull
+from inventory.facts import ChallengeNeeded, DropClosed, QueueFull
 from inventory.queueing import Place
 from runtime import clock
-from runtime.api import endpoint, json_response, routes
+from runtime.api import Parameter, endpoint, json_response, routes
 from runtime.crypto import digest
 from runtime.db import reading
 from runtime.facts import NotFound, Unauthorized, Unavailable
@@ -20,6 +20,8 @@ from runtime.settings import settings
 from storefront import accounts
 from storefront.queue_stream import SIGNED
 from storefront.queue_stream import signed_place as signed_place
+
+PROOF = "X-Haoka-Proof"
 
 
 class QueueOut(msgspec.Struct):
@@ -61,13 +63,19 @@ class QueueOut(msgspec.Struct):
 
 @endpoint(
     "POST", "/drops/{drop}/queue", answer=QueueOut, auth="shopper", summary="Join the queue",
-    facts=(Unauthorized, NotFound, QueueFull, DropClosed, Unavailable),
+    facts=(Unauthorized, NotFound, ChallengeNeeded, QueueFull, DropClosed, Unavailable),
+    parameters=(Parameter(PROOF, "The solution of a challenge, where one was asked for", where="header"),),
 )  # fmt: skip
 async def join_queue(request: Request) -> Response:
     """One place for an account and drop; joining again gives the same. Who missed the call, or whose time inside is
-    over, gets a new place at the end."""
+    over, gets a new place at the end.
+
+    When ops ask for work, the answer is `challenge_needed` with a `challenge` in ALTCHA's first scheme: try numbers
+    from 0 to `maxnumber` until the SHA-256 of `salt` and the number, in hex, is `challenge`. Join again with the
+    header `X-Haoka-Proof`: base64 of the JSON of `algorithm`, `challenge`, `number`, `salt` and `signature`. Who has
+    verified an ID, or has a place, is not asked."""
     drop, account = request.path_params["drop"], _account(request)
-    signed = await join(request, drop, account)
+    signed = await join(request, drop, proof=request.headers.get(PROOF, ""))
     answer = json_response(_out(await queueing.where(drop, account, signed), drop, account, signed))
     keep(answer, drop, signed)
     return answer
@@ -105,13 +113,17 @@ def show_draw(request: Request) -> Draw:
         return queue_rules.published(session, request.path_params["drop"])
 
 
-async def join(request: Request, drop: str, account: str) -> str:
-    """Join from where the request comes from; gives the signed place."""
+async def join(request: Request, drop: str, *, proof: str) -> str:
+    """Join as who the request says and from where it comes; gives the signed place."""
+    identity = accounts.identify(request)
+    if identity is None:
+        raise Unauthorized
     host = request.client.host if request.client else ""
     device = accounts.binding(request)
     return await queueing.join(
-        drop, account, network=accounts.network_digest(host) if host else "",
-        device=digest("device", device)[:24] if device else "", signed=signed_place(request, drop),
+        drop, identity.account, network=accounts.network_digest(host) if host else "",
+        device=digest("device", device)[:24] if device else "", person=identity.person,
+        signed=signed_place(request, drop), proof=proof,
     )  # fmt: skip
 
 

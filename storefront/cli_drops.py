@@ -72,7 +72,7 @@ def _move(verb: str, doc: str) -> Callable[..., None]:
         from runtime.db import writing
 
         with writing() as session:
-            moved = getattr(drops, verb)(session, drop_id, actor=actor, reason=reason)
+            moved = getattr(drops, verb.replace("-", "_"))(session, drop_id, actor=actor, reason=reason)
         click.echo(f"{moved.id} {moved.state}")
 
     return move
@@ -83,6 +83,8 @@ _move("warm", "Load the stock; from opens_at on it sells.")
 _move("pause", "Stop holds at once; what is held stays held.")
 _move("resume", "Sell again.")
 _move("close", "End the sale.")
+_move("cash-off", "Take no more orders with cash on delivery; those that stand go on.")
+_move("cash-on", "Take orders with cash on delivery again.")
 _move("settle", "Give unsold numbers back to the pool and clear Redis.")
 
 

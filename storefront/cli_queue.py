@@ -22,6 +22,8 @@ from inventory.draw import Draw
 @click.option("--come", "come_seconds", type=int, help="Seconds to come in after being called.")
 @click.option("--per-network", "limit_network", type=int, help="Places for one address; 0: no limit.")
 @click.option("--per-device", "limit_device", type=int, help="Places for one browser; 0: no limit.")
+@click.option("--per-person", "limit_person", type=int, help="Places for one verified ID; 0: no limit.")
+@click.option("--challenge", type=int, help="Work on joining: 0 none, 1 light, 2 felt, 3 hard.")
 @click.option("--reason", default="", help="Kept in the drop's history; needed for a change.")
 @click.option("--actor", default="cli", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The rules as JSON.")

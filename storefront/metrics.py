@@ -1,4 +1,5 @@
-"""What /metrics tells: requests by route and status, drop figures from Redis, age of the oldest undone work."""
+"""What /metrics tells: requests by route and status, drop figures from Redis, queues, age of the oldest undone
+work."""
 
 import time
 from bisect import bisect_left
@@ -16,11 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inventory import drops, tallies
+from inventory import drops, queue_follow, tallies
 from runtime import clock
 from runtime.db import reading
 from runtime.facts import Unavailable
 from runtime.outbox import OutboxRow
+from storefront import queue_stream
 
 registry = CollectorRegistry()
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5)  # seconds
@@ -114,8 +116,27 @@ class _Shop(Collector):
         )
 
 
+class _Queues(Collector):
+    """The queues as this process knows them, from memory."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        people = GaugeMetricFamily("haoka_queue_people", "People of a drop's queue", labels=["drop", "state"])
+        pace = GaugeMetricFamily("haoka_queue_pace", "People called a second, of late", labels=["drop"])
+        for view in list(queue_follow.views.values()):
+            people.add_metric([view.drop_id, "waiting"], view.last - view.served)
+            people.add_metric([view.drop_id, "called"], view.served)
+            people.add_metric([view.drop_id, "inside"], int(view.line.get("inside", 0)))
+            pace.add_metric([view.drop_id], view.pace(clock.now_ms()))
+        yield people
+        yield pace
+        yield GaugeMetricFamily(
+            "haoka_queue_streams", "Waiting pages live in this process", value=queue_stream.count()
+        )
+
+
 registry.register(_Requests())
 registry.register(_Shop())
+registry.register(_Queues())
 
 
 async def metrics(request: Request) -> Response:

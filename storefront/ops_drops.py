@@ -37,6 +37,8 @@ MOVES: dict[str, tuple[Verb, str, bool]] = {  # verb, button, is it hard to undo
     "resume": (drops.resume, N_("Resume"), False),
     "close": (drops.close, N_("Close for good"), True),
     "settle": (drops.settle, N_("Settle"), False),
+    "cash_off": (drops.cash_off, N_("Cash at the door off"), False),
+    "cash_on": (drops.cash_on, N_("Cash at the door on"), False),
 }
 _OFFERED = {
     "draft": ("schedule", "close"),
@@ -158,7 +160,7 @@ def show(
             "skus": [
                 (names.get(sku, sku), count.free) for sku, count in (now["skus"] if now else {}).items()
             ],
-            "moves": [(name, i18n.gettext(MOVES[name][1]), MOVES[name][2]) for name in _OFFERED[state]],
+            "moves": [(name, i18n.gettext(MOVES[name][1]), MOVES[name][2]) for name in _offered(drop, state)],
             "tally_labels": [(name, i18n.gettext(label)) for name, label in TALLY.items()],
             "action_words": _DONE,
             "actions": drops.actions(session, drop.id)[::-1],
@@ -193,6 +195,12 @@ def _figures(drop: Drop) -> dict[str, Any] | None:
 
 
 _NONE: dict[str, Any] = {"counts": dict.fromkeys(TALLY, 0), "shares": dict.fromkeys(TALLY, 0.0), "skus": {}}
+
+
+def _offered(drop: Drop, state: str) -> tuple[str, ...]:
+    """The moves that make sense now."""
+    cash = () if state in ("closed", "settled") else ("cash_off" if drop.cod else "cash_on",)
+    return (*_OFFERED[state], *cash)
 
 
 def _alarms(session: Session, dead: int) -> list[dict[str, Any]]:

@@ -24,6 +24,11 @@ FIELDS = {
     "come_seconds": (N_("Time to come in, seconds"), N_("After that the turn has passed.")),
     "limit_network": (N_("Places for one address"), N_("0: no limit. An IPv6 network counts as one.")),
     "limit_device": (N_("Places for one browser"), N_("0: no limit.")),
+    "limit_person": (N_("Places for one verified ID"), N_("0: no limit.")),
+    "challenge": (
+        N_("Work on joining, level"),
+        N_("0 none, 1 light, 2 felt, 3 hard. Who has verified an ID is not asked."),
+    ),
 }
 
 

@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from inventory import drops, queue_rules, queueing
-from inventory.facts import DropClosed, QueueFull
+from inventory.facts import ChallengeNeeded, DropClosed, QueueFull
+from inventory.queue_challenge import Challenge
 from inventory.queueing import Place
 from runtime.db import reading
-from runtime.facts import NotFound
-from storefront import api_queue, forms, i18n, shown
+from runtime.facts import NotFound, Unavailable
+from storefront import accounts, api_queue, forms, i18n, problems, shown
 from storefront.forms import Form, page
 from storefront.rendering import render
 
@@ -27,14 +28,12 @@ def waiting(request: Request, form: Form) -> Response:
 @page("POST", "/drops/{drop}/queue", login=True, name="join_queue")
 def join(request: Request, form: Form) -> Response:
     """Take a place, and see it."""
-    drop_id, account = request.path_params["drop"], request.state.account.id
+    drop_id = request.path_params["drop"]
     try:
-        signed = from_thread.run(partial(api_queue.join, request, drop_id, account))
-    except (QueueFull, DropClosed) as refused:
+        signed = from_thread.run(partial(api_queue.join, request, drop_id, proof=form.get("proof", "")))
+    except (ChallengeNeeded, QueueFull, DropClosed) as refused:
         with i18n.speaking(request.state.lang):
-            return _show(
-                request, problem=i18n.sentence(refused), status=429 if isinstance(refused, QueueFull) else 409
-            )
+            return _show(request, problem=i18n.sentence(refused), status=problems.STATUS[refused.code])
     answer = RedirectResponse(f"/drops/{drop_id}/queue", 303)
     api_queue.keep(answer, drop_id, signed)
     return answer
@@ -85,8 +84,21 @@ def _show(request: Request, *, problem: str = "", status: int = 200) -> Response
     return render(
         request, "queue.html", status, drop=seen, queue=queue, place=place, problem=problem,
         refresh_seconds=REFRESH_S.get(place.state, 0), live=account is not None and place.state in _LIVE,
-        following=following, waits_s=_in_words(place),
+        following=following, waits_s=_in_words(place), work=_work(request, drop_id, place, signed),
     )  # fmt: skip
+
+
+def _work(request: Request, drop_id: str, place: Place, signed: str) -> Challenge | None:
+    """What the browser of who may join has to solve for it."""
+    identity = accounts.identify(request)
+    if place.state != "none" or identity is None:
+        return None
+    try:
+        return from_thread.run(
+            partial(queueing.challenge, drop_id, identity.account, person=identity.person, signed=signed)
+        )
+    except (NotFound, Unavailable):  # joining will say it
+        return None
 
 
 def _in_words(place: Place) -> str:

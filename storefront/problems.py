@@ -34,6 +34,7 @@ STATUS: dict[str, int] = {
     "lapsed": 409,
     "ordered": 409,
     "not_admitted": 403,
+    "challenge_needed": 403,
     "queue_full": 429,
     # kyc
     "id_limit_reached": 409,

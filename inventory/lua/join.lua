@@ -2,13 +2,13 @@
 -- the same one, unless its turn was missed or is over: then a new one at the end.
 --
 -- KEYS 1 line  2 rules  3 tickets  4 called  5 entered  6 stays  7 guests  8 queue
--- ARGV 1 epoch  2.. five for each request: ticket, its drawn place or "" (early ones have no other), network or "",
---      device or "", the place a signed ticket names or "" (it heals what a lost Redis forgot; an early one only before
+-- ARGV 1 epoch  2.. six for each request: ticket, its drawn place or "" (early ones have no other), network or "",
+--      device or "", person (verified ID's digest) or "", the place a signed ticket names or "" (it heals what a lost Redis forgot; an early one only before
 --      the draw, which cannot be made again)
 --
 -- Answers  stale, or one list for each request, in order:
 --   place <early | n> new | known     early: before the draw, and its place is the drawn one afterwards
---   limit network | device            as many places were taken from there as may be
+--   limit network | device | person   as many places were taken from there as may be
 --   closed                            the drop is over
 
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
@@ -16,14 +16,16 @@ if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local line = redis.call('HMGET', KEYS[1], 'drawn', 'last', 'served', 'come_ms', 'limit_network', 'limit_device')
+local line = redis.call('HMGET', KEYS[1], 'drawn', 'last', 'served', 'come_ms', 'limit_network', 'limit_device',
+  'limit_person')
 local drawn, last, served, come_ms = line[1] == '1', tonumber(line[2] or 0), tonumber(line[3] or 0), tonumber(line[4])
-local limits = {network = tonumber(line[5] or 0), device = tonumber(line[6] or 0)}
+local limits = {network = tonumber(line[5] or 0), device = tonumber(line[6] or 0),
+  person = tonumber(line[7] or 0)}
 local rules = redis.call('HMGET', KEYS[2], 'state', 'closes_at')
 local over = rules[1] == 'closed' or rules[1] == 'settled' or (tonumber(rules[2]) and now >= tonumber(rules[2]))
 
 local names = {}
-for i = 2, #ARGV, 5 do
+for i = 2, #ARGV, 6 do
   names[#names + 1] = ARGV[i]
 end
 local known = {}
@@ -56,7 +58,7 @@ local function count(kind, from)
   end
 end
 
-local function join(ticket, rank, network, device, told)
+local function join(ticket, rank, network, device, person, told)
   local has = known[ticket]
   if has and (over or not is_spent(ticket, tonumber(has == 'early' and rank or has))) then
     return {'place', has, 'known'}
@@ -68,9 +70,12 @@ local function join(ticket, rank, network, device, told)
       return {'limit', 'network'}
     elseif full('device', device) then
       return {'limit', 'device'}
+    elseif full('person', person) then
+      return {'limit', 'person'}
     end
     count('network', network)
     count('device', device)
+    count('person', person)
   end
   local place = 'early'
   if not has and told ~= '' and (told == 'early') == not drawn then
@@ -87,8 +92,8 @@ local function join(ticket, rank, network, device, told)
 end
 
 local answers = {}
-for i = 2, #ARGV, 5 do
-  answers[#answers + 1] = join(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+for i = 2, #ARGV, 6 do
+  answers[#answers + 1] = join(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
 end
 if #rows > 0 then
   redis.call('HSET', KEYS[3], unpack(fresh))

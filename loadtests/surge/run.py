@@ -16,7 +16,8 @@ from locust.env import Environment
 
 from loadtests.crowd import Crowd, read
 from loadtests.curves import Curve
-from loadtests.people import PEOPLE, Looker, Person
+from loadtests.people import PEOPLE, Looker
+from loadtests.person import Person
 
 _TELLS = 2.0  # seconds between two lines
 _IN_ONE_GO = 2_000  # people who come at once, at most

@@ -236,7 +236,7 @@ def test_so_many_from_one_address_or_device_and_no_more(queue: Any) -> None:
     queue("d1", 10, opens_in=SOON, limit_network=3, limit_device=2)
     for n in range(2):
         join("d1", f"a{n}", network="n1", device="v1")
-    with pytest.raises(QueueFull, match="this address") as full:
+    with pytest.raises(QueueFull, match="this browser") as full:
         join("d1", "a2", network="n1", device="v1")
     assert full.value.details == {"whose": "device"}
     join("d1", "a2", network="n1", device="v2")

@@ -39,7 +39,11 @@ def ops(shop: Shop, form: dict[str, Any], path: str) -> None:
 
 def queue_of(shop: Shop, **rules: Any) -> None:
     given = {"mode": "always", "rate": 50, "cap": 500, "stay_seconds": 300, "come_seconds": 120}
-    ops(shop, {"limit_network": 0, "limit_device": 0, **given, **rules}, "queue")
+    ops(
+        shop,
+        {"limit_network": 0, "limit_device": 0, "limit_person": 1, "challenge": 0, **given, **rules},
+        "queue",
+    )
 
 
 def standing(who: Shopper) -> dict[str, Any]:
@@ -85,8 +89,9 @@ def test_from_before_the_opening_through_the_draw_to_a_number(shop: Shop) -> Non
 
 
 def walk(shop: Shop, browser: Browser, show: steps.Step) -> None:
-    """Li joins before the opening and gets in, Wang comes late and waits until it is over. `show` takes pictures."""
-    queue_of(shop, **ONE_AT_A_TIME)
+    """Li joins before the opening and gets in, Wang comes late and waits until it is over; their browsers prove some
+    work for it. `show` takes pictures."""
+    queue_of(shop, **ONE_AT_A_TIME, challenge=2)
     wrong: list[str] = []
     pages = []
     for phone in ("13700000011", "13700000012"):

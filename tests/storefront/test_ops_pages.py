@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from runtime import clock
+from runtime.facts import Invalid
 from tests.checkout.shop import DROP
 from tests.storefront.conftest import PASSWORD, Site
 
@@ -130,3 +131,28 @@ def test_a_manifest_is_cut_now(site: Site) -> None:
     courier = re.findall(r'action="/ops/manifests/(\w+)"', page)[0]
     done = site.browser.post(f"/ops/manifests/{courier}", data={"csrf": site.csrf("/ops/manifests")})
     assert re.search(r"Manifest \S+ is cut\.", done.text)
+
+
+def test_cash_at_the_door_is_taken_off_and_on_while_it_sells(site: Site) -> None:
+    site.staff()
+    path, csrf = f"/ops/drops/{DROP}", site.csrf(f"/ops/drops/{DROP}")
+
+    def turn(which: str) -> tuple[int, str]:
+        answer = site.browser.post(
+            f"{path}/moves", data={"move": which, "reason": "refused parcels", "csrf": csrf}
+        )
+        return answer.status_code, answer.text
+
+    stands = site.shop.place("li", site.shop.anyone(0), payment="cod")
+    status, page = turn("cash_off")
+    assert status == 200
+    assert 'value="cash_on"' in page
+    assert "Cash at the door off" in page  # in the history
+    assert turn("cash_off")[0] == 409
+    with pytest.raises(Invalid) as refused:
+        site.shop.place("wang", site.shop.anyone(1), payment="cod")
+    assert list(refused.value.errors) == ["payment"]
+    assert site.browser.get(f"/api/v1/drops/{DROP}").json()["cod"] is False
+    assert site.shop.order(stands.id).state == stands.state
+    assert turn("cash_on")[0] == 200
+    site.shop.place("wang", site.shop.anyone(1), payment="cod")

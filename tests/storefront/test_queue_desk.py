@@ -1,6 +1,8 @@
 """The queue where people meet it: ops' form, the command line, the waiting page and the draw's page."""
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 from redis import Redis
 
 from inventory import draw, queue_follow
+from loadtests.proof import solved
 from storefront.cli import main
 from tests.checkout.shop import DROP
 from tests.shop import until
@@ -17,7 +20,7 @@ from tests.storefront.conftest import Site
 
 RULES = {
     "mode": "always", "rate": "20", "cap": "300", "stay_seconds": "240", "come_seconds": "90", "limit_network": "0",
-    "limit_device": "2",
+    "limit_device": "2", "limit_person": "1", "challenge": "0",
 }  # fmt: skip
 
 
@@ -45,6 +48,7 @@ def test_ops_give_a_drop_a_queue_and_see_it_in_the_history(site: Site) -> None:
         ("stay_seconds", "5", "Give seconds from 30 to 3,600."),
         ("come_seconds", "", "Give a whole number."),
         ("limit_device", "-1", "Give a whole number."),
+        ("challenge", "4", "Give a level from 0 (none) to 3 (hard)."),
         ("mode", "on", "The queue is off, always or busy."),
         ("reason", " ", "Say why, in a few words."),
     ],
@@ -89,12 +93,18 @@ def test_the_pages_of_a_drop_with_a_queue(site: Site) -> None:
     assert site.browser.get("/drops/nothing/draw").status_code == 404
 
 
-def test_looking_again_and_again_costs_redis_nothing(site: Site, redis: Redis) -> None:
-    CliRunner().invoke(main, ["drop", "queue", DROP, "--mode", "always", "--reason", "a test"])
+def _join(site: Site) -> str:
+    """Take a place; gives the waiting page's address."""
     site.sign_in()
     waiting = f"/drops/{DROP}/queue"
-    until(lambda: site.browser.get(f"/api/v1/drops/{DROP}/queue").status_code == 200)
+    until(lambda: site.browser.get(f"/api/v1{waiting}").status_code == 200)
     site.browser.post(waiting, data={"csrf": site.csrf(waiting)})
+    return waiting
+
+
+def test_looking_again_and_again_costs_redis_nothing(site: Site, redis: Redis) -> None:
+    CliRunner().invoke(main, ["drop", "queue", DROP, "--mode", "always", "--reason", "a test"])
+    waiting = _join(site)
 
     def asked_for_one() -> int:
         """Calls that look up something of one person or page; followers make others."""
@@ -109,6 +119,36 @@ def test_looking_again_and_again_costs_redis_nothing(site: Site, redis: Redis) -
         assert [site.browser.get(path).status_code for path in looks] == [200] * 4
     followers = 4 * 2  # admission, four times a second
     assert asked_for_one() - before < followers * 5
+
+
+def test_the_queue_is_measured(site: Site) -> None:
+    site.staff()
+    change(site)
+    _join(site)
+    called = f'haoka_queue_people{{drop="{DROP}",state="called"}} 1.0'
+    until(lambda: called in site.browser.get("/metrics").text)
+    assert "haoka_queue_streams 0.0" in site.browser.get("/metrics").text
+
+
+def test_joining_by_page_asks_for_work_where_ops_say_so(site: Site) -> None:
+    site.staff()
+    change(site, challenge="1")
+    site.sign_in()
+    waiting = f"/drops/{DROP}/queue"
+    until(lambda: "data-work" in site.browser.get(waiting).text)
+    page = site.browser.get(waiting).text
+    [work] = re.findall(r'data-work="([^"]+)"', page)
+    assert "/proof" in page
+    assert "needs JavaScript" in page
+    csrf = site.csrf(waiting)
+    refused = site.browser.post(waiting, data={"csrf": csrf, "proof": "made up"})
+    assert refused.status_code == 403
+    assert "crowd out people" in refused.text
+    proof = solved(json.loads(html.unescape(work)))
+    joined = site.browser.post(waiting, data={"csrf": csrf, "proof": proof})
+    assert joined.status_code == 200
+    assert "data-work" not in joined.text
+    assert "data-stream" in joined.text
 
 
 def test_a_drop_without_a_queue_sends_on_to_its_page(site: Site) -> None:
