@@ -3,21 +3,33 @@ asks nobody."""
 
 import asyncio
 import hmac
+import random
 from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
 from inventory import coalesce, holds, queue_challenge, queue_follow
-from inventory.facts import ChallengeNeeded, DropClosed, DropPaused, NotAdmitted, NotOpen, QueueFull, SoldOut
+from inventory.facts import (
+    ChallengeNeeded,
+    DropClosed,
+    DropPaused,
+    NotAdmitted,
+    NotOpen,
+    QueueFull,
+    SoldOut,
+    Stale,
+)
 from inventory.queue_challenge import Challenge
 from inventory.queue_view import Place as Place
 from inventory.queue_view import View
 from runtime import clock
 from runtime.crypto import digest
-from runtime.facts import N_, Fact, NotFound
+from runtime.facts import N_, Fact, NotFound, Unavailable
 from runtime.log import log
 
 EARLY = "early"
+_STAYS_AT_MOST_MS = 3_600_000  # as queue_rules has it
+_AGAIN_S = (0.5, 1.5)  # between two tries to tell of who left
 _FULL = {
     "network": N_(
         "As many people as may be have queued from this address. Try another connection, or come back later."
@@ -144,26 +156,34 @@ async def _buys_on(known: View, mine: str, account: str) -> bool:
 
 
 def bought(drop_id: str, account: str) -> None:
-    """They hold a number: their room inside is another's. Told to Redis apart, since nobody waits for it; if that is
-    lost the room is free again when their stay ends."""
+    """They hold a number: their room inside is another's. Told to Redis apart, since nobody waits for it, and again
+    while it is away; with a process that ends meanwhile the room is free when their stay ends."""
     known = queue_follow.views.get(drop_id)
     if known is None or not known.gates:
         return
     mine = ticket(drop_id, account)
     if mine not in known.buyers:
         known.buyers.add(mine)
-        telling = asyncio.ensure_future(coalesce.decide("leave", drop_id, (mine,)))
+        telling = asyncio.ensure_future(_leave(drop_id, mine))
         _telling.add(telling)
-        telling.add_done_callback(_told)
+        telling.add_done_callback(_telling.discard)
 
 
-_telling: set[asyncio.Future[list[str]]] = set()
+_telling: set[asyncio.Future[None]] = set()
 
 
-def _told(telling: asyncio.Future[list[str]]) -> None:
-    _telling.discard(telling)
-    if not telling.cancelled() and (trouble := telling.exception()):
-        log.warning("queue.not_left", error=type(trouble).__name__)
+async def _leave(drop_id: str, mine: str) -> None:
+    until = clock.now_ms() + _STAYS_AT_MOST_MS
+    while clock.now_ms() < until:
+        try:
+            await coalesce.decide("leave", drop_id, (mine,))
+        except Stale:  # another life of the queue, which knows of nobody inside
+            return
+        except Unavailable:
+            await asyncio.sleep(random.uniform(*_AGAIN_S))
+        else:
+            return
+    log.warning("queue.not_left", drop=drop_id)
 
 
 async def view(drop_id: str) -> View:

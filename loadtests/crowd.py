@@ -81,6 +81,7 @@ class Crowd:
     offer: str = ""
     people: int = 0
     done: int = 0
+    resting: int = 0  # of Locust's users, since everybody was here
     over: bool = False  # the drop is closed
     answers: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     took: defaultdict[int, dict[str, Counter[int]]] = field(default_factory=lambda: defaultdict(dict))

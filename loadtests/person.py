@@ -2,6 +2,7 @@
 otherwise stands in people.py."""
 
 import itertools
+import json
 import random
 import time
 from datetime import date
@@ -17,6 +18,7 @@ from loadtests.proof import solved
 from loadtests.wire import Answer, Lost, Wire
 
 _ID_WEIGHTS = ["7", "9", "10", "5", "8", "4", "2", "1", "6", "3", "7", "9", "10", "5", "8", "4", "2"]
+_FOR_EVER = 86_400.0  # seconds
 _visitors = itertools.count(1)
 
 
@@ -48,8 +50,12 @@ class Person(User):
         self.crowd.write(self.story)
 
     def stranger(self) -> Shopper:
-        """Somebody the shop has not seen, once; nobody where all are known beforehand."""
-        if self.crowd.people or hasattr(self, "shopper"):
+        """Somebody the shop has not seen, once. Where all are known beforehand and were here, nobody: who is left of
+        Locust's users rests, since one that ended would be followed by another."""
+        if self.crowd.people:
+            self.crowd.resting += 1
+            sleep(_FOR_EVER)
+        if hasattr(self, "shopper"):
             raise StopUser
         return Shopper(self.nth, "", f"137{self.nth:08d}", False, type(self).__name__, "")
 
@@ -116,7 +122,10 @@ class Person(User):
         try:
             for event, told in self.wire.events("stream", self.at("/queue/stream")):
                 self.back()
-                (self.stands if event == "place" else self.hears)(told)
+                if event == "place":
+                    self.stands(json.loads(told))
+                elif not _goes_on(told):
+                    self.hears(json.loads(told))
                 if self.story["outcome"] or self.story.get("call"):
                     break
         except Lost:
@@ -263,6 +272,11 @@ class Person(User):
             request_type="HTTP", name=f"{name}: {code}" if code else name, response_time=seconds * 1000,
             response_length=0, exception=None if good else Lost(f"{status} {code}"), context={},
         )  # fmt: skip
+
+
+def _goes_on(news: bytes) -> bool:
+    """Is there nothing in it but how far it went? Most news is so, and thirty thousand pages hear each."""
+    return b'"ended":false' in news and b'"second_at":null' in news and b'"free":0,' not in news
 
 
 def made_up_id(nth: int) -> str:

@@ -78,9 +78,9 @@ class Wire:
             time.sleep(min(5.0, 0.25 * 1.3**tries) * random.uniform(0.5, 1.5))
         raise Lost(f"{name}: no answer")
 
-    def events(self, name: str, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The events of a stream, until it ends or `close` is called. Raises Lost when it could not be opened or
-        broke."""
+    def events(self, name: str, path: str) -> Iterator[tuple[str, bytes]]:
+        """The events of a stream with their JSON, until it ends or `close` is called. Raises Lost when it could not
+        be opened or broke."""
         began = time.perf_counter()
         try:
             self.close()
@@ -109,7 +109,7 @@ class Wire:
                 event, text = text[:at], text[at + 2 :]
                 kind, gap, data = event.partition(b"\ndata: ")
                 if gap:
-                    yield kind.rpartition(b"event: ")[2].decode(), json.loads(data)
+                    yield kind.rpartition(b"event: ")[2].decode(), data
                     if self._sock is None:
                         return
             if over:

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import hiredis
 
@@ -20,6 +20,10 @@ from runtime.redis_stock import Stock
 Command = tuple[str | int, ...]
 _MORE = object()
 _pack = cast(Callable[[Command], bytes], hiredis.pack_command)  # its stub knows tuples of one only
+_Told = TypeVar("_Told")
+# When a wait is over the loop takes so many more turns: where it was late itself, the answer has come meanwhile and
+# lies there unread. Where nothing comes they take no time.
+_TURNS = 8
 _FULL = 4 << 20  # bytes the server has not read yet; above that calls are refused
 
 
@@ -92,8 +96,7 @@ class Line:
             self._connecting.add_done_callback(self._opened)
         began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(until):
-                return await asyncio.shield(self._connecting)
+            return await _in_time(self._connecting, until)
         except TimeoutError as trouble:
             self._breaker.failed(began, weight=SILENCE, why="silent while connecting")
             raise Unavailable from trouble
@@ -107,15 +110,11 @@ class Line:
         loop = asyncio.get_running_loop()
         began = loop.time()
         wire = _Wire(self._breaker)
+        meeting = asyncio.ensure_future(self._meet(wire))
         try:
-            async with asyncio.timeout(timeout()):
-                at = await self._address()
-                if isinstance(at, str):
-                    await loop.create_unix_connection(lambda: wire, at)
-                else:
-                    await loop.create_connection(lambda: wire, *at, ssl=self._stock.place.ssl_context())
-                answer = await wire.ask(began + timeout(), *self._greeting())
+            answer = await _in_time(meeting, began + timeout())
         except TimeoutError as trouble:
+            meeting.cancel()
             wire.lose()
             self._breaker.failed(began, weight=SILENCE, why="silent while connecting")
             raise Unavailable from trouble
@@ -128,6 +127,15 @@ class Line:
             raise Unavailable
         return wire
 
+    async def _meet(self, wire: "_Wire") -> Any:
+        loop = asyncio.get_running_loop()
+        at = await self._address()
+        if isinstance(at, str):
+            await loop.create_unix_connection(lambda: wire, at)
+        else:
+            await loop.create_connection(lambda: wire, *at, ssl=self._stock.place.ssl_context())
+        return await wire.ask(loop.time() + timeout(), *self._greeting())
+
     async def _address(self) -> Node | str:
         if self._stock.place.kind == "sentinel":
             return await asyncio.to_thread(self._stock.address, self._server)
@@ -138,6 +146,18 @@ class Line:
         if self._stock.place.password:
             hello += ("AUTH", self._stock.place.username or "default", self._stock.place.password)
         return [hello, *([("SELECT", self._stock.place.db)] if self._stock.place.db else [])]
+
+
+async def _in_time(task: asyncio.Task[_Told], until: float) -> _Told:
+    """The task's result; it is not cancelled. Raises TimeoutError, and what the task raises."""
+    await asyncio.wait({task}, timeout=until - asyncio.get_running_loop().time())
+    for _ in range(_TURNS):
+        if task.done():
+            break
+        await asyncio.sleep(0)
+    if not task.done():
+        raise TimeoutError
+    return task.result()
 
 
 class _Wire(asyncio.Protocol):
@@ -160,7 +180,7 @@ class _Wire(asyncio.Protocol):
         self._waiting.extend(None for _ in commands[1:])
         self._waiting.append(answer)
         self._transport.write(b"".join([_pack(command) for command in commands]))
-        late = self._loop.call_at(min(until, began + timeout()), self._silent, began)
+        late = self._loop.call_at(min(until, began + timeout()), self._silent, began, answer)
         try:
             return await answer
         finally:
@@ -203,7 +223,12 @@ class _Wire(asyncio.Protocol):
             self._fail(f"lost the connection: {error}")
         self.lose()
 
-    def _silent(self, began: float) -> None:
+    def _silent(self, began: float, answer: asyncio.Future[Any], turns: int = _TURNS) -> None:
+        if answer.done() or self.is_lost:
+            return
+        if turns:
+            self._loop.call_soon(self._silent, began, answer, turns - 1)
+            return
         self._breaker.failed(began, weight=SILENCE, why="silent")
         self.lose()
 

@@ -60,7 +60,7 @@ SHOPPERS_API = [
     *api_orders.api_routes,
 ]  # fmt: skip
 _INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
-_LATENESS_PERIOD, _WORTH_A_WORD = 0.1, 0.05  # seconds
+_LATENESS_PERIOD = 0.1  # seconds
 
 
 def create(*, hot: bool = True) -> ASGIApp:
@@ -153,15 +153,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _watch_lateness() -> None:
-    """How late this process does what is due, where that is worth a word: a request waits as long before anybody
-    looks at it."""
+    """How late this process does what is due: a request waits as long before anybody looks at it."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + _LATENESS_PERIOD
         await asyncio.sleep(_LATENESS_PERIOD)
-        late = loop.time() - due
-        if late >= _WORTH_A_WORD:
-            queue_follow.felt(late * 1000)
+        queue_follow.felt((loop.time() - due) * 1000)
 
 
 @contextlib.contextmanager

@@ -58,6 +58,14 @@ _SHARE = click.FloatRange(0, 1)
 )
 @click.option("--hold-seconds", type=click.IntRange(30), default=Plan.hold_seconds, show_default=True)
 @click.option(
+    "--calm", type=click.FloatRange(0), default=Plan.calm, show_default=True,
+    help="Seconds before the opening in which nobody comes; what waiting costs is measured in them.",
+)  # fmt: skip
+@click.option(
+    "--database", type=click.Choice(["sqlite", "postgres"]), default=Plan.database, show_default=True,
+    help="postgres: the server that HAOKA_TEST_DATABASE_URL names.",
+)  # fmt: skip
+@click.option(
     "--report", type=click.Path(path_type=Path), help="Write a page with a picture: DIR/NAME (.md, .svg)."
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Everything measured, as JSON.")

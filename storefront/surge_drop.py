@@ -169,13 +169,13 @@ def _step(surge: Surge, people: list[dict[str, Any]]) -> bool:
 def _sample(surge: Surge, now: float, people: list[dict[str, Any]]) -> None:
     tally = tallies.tally(DROP)
     with asking() as client:
-        told = client.hmget(verbs.key(DROP, "line"), ["last", "served", "inside", "drawn"])
+        told = client.hmget(verbs.key(DROP, "line"), ["last", "served", "inside", "drawn", "factor"])
         calls = _calls(hot().info("commandstats"))
-    last, served, inside, _ = (int(one or 0) for one in told)
+    last, served, inside, _ = (int(one or 0) for one in told[:4])
     surge.samples.append(
         {
             "at": now, "free": tally.free, "held": tally.held, "ordered": tally.ordered + tally.paid, "last": last,
-            "served": served, "inside": inside, "redis_commands": calls,
+            "served": served, "inside": inside, "factor": float(told[4] or 1), "redis_commands": calls,
             "through": sum(one.get("through", 0) for one in people),
             "standing": sum(one.get("standing", 0) for one in people),
         }

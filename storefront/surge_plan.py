@@ -13,7 +13,7 @@ class Plan:
     shoppers: int
     database: str = "sqlite"
     at_once: int = 30_000  # people there at once; the rest come as others go
-    rate: int = 1_000  # people let in a second, at most
+    rate: int = 500  # people let in a second, at most
     cap: int = 4_000  # people inside at once
     verified: float = 0.8
     walk_away: float = 0.0
@@ -24,7 +24,7 @@ class Plan:
     bot_addresses: int = 50
     hoarders: float = 0.0
     limit_network: int = 0
-    hold_seconds: int = 900
+    hold_seconds: int = 120  # and what was let go after the end is offered so much later
     workers: bool = True  # do papers, checks and notices go on beside it
     minutes: float = 30.0  # the longest it may take
     seed: int = 1

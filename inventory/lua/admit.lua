@@ -13,11 +13,13 @@
 --          stale
 --
 -- Of those called some do not come: `came` of the last some hundred `asked` (weighed less the older they are) says how
--- many, and so many more are called, so that as many come in as the pace says. A step counts five seconds after it, and
--- not while answers are late: who is missing then may be on the way, and to call more would make it worse.
+-- many, and so many more are called, so that as many come in as the pace says. A step counts when four times as long has
+-- gone by as people take to come (enter), five seconds at least, and not while answers are late: who is missing then may
+-- be on the way, and to call more would make it worse.
 
-local SOON, STEP_MS, GRACE_MS, MEMORY = 'soon', 200, 5000, 200
-local LATE_MS, WELL_MS, LEAST = 400, 200, 0.02 -- answers are late, or well again; the slowest pace, of the rate
+local SOON, STEP_MS, GRACE_MS, PATIENCE, MEMORY = 'soon', 200, 5000, 4, 200
+local LATE_MS, WELL_MS, LEAST = 600, 300, 0.05 -- answers are late, or well again; the slowest pace, of the rate
+local EFFECT_MS = 2000 -- so long the caller looks back for what it answered
 local DOUBT = 5 -- it begins as if so many had been called and had come: one who is late says little
 
 local told = redis.call('HGETALL', KEYS[1])
@@ -112,21 +114,25 @@ elseif line.gone and line.gone ~= '' then
   tell('verb', 'again', 'free', whole(free))
 end
 
--- The pace follows the machine: slower at once when answers are late, faster bit by bit.
+-- The pace follows the machine: slower at once when answers are late, and once more when that has had its effect; faster
+-- bit by bit.
 local factor = n('factor', 1)
 if slow > LATE_MS then
-  factor = math.max(LEAST, factor * 0.8)
+  if now - n('slowed', 0) >= EFFECT_MS then
+    factor = math.max(LEAST, factor * 0.6)
+    set('slowed', whole(now))
+  end
 elseif slow < WELL_MS then
-  factor = math.min(1, factor * 1.05)
+  factor = math.min(1, factor * 1.1)
 end
 set('factor', string.format('%.4f', factor))
 
 -- Of those called long enough ago, how many came?
 local served, due = n('served', 0), n('due', 0)
-local upto = due
+local upto, grace = due, math.min(n('come_ms'), math.max(GRACE_MS, PATIENCE * n('delay', 0)))
 local steps = slow < WELL_MS and redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. due, '+inf', 'WITHSCORES', 'LIMIT', 0, 100) or {}
 for i = 1, #steps, 2 do
-  if tonumber(string.match(steps[i], '^%d+')) > now - GRACE_MS then
+  if tonumber(string.match(steps[i], '^%d+')) > now - grace then
     break
   end
   upto = tonumber(steps[i + 1])
@@ -141,7 +147,7 @@ if upto > due then
   set('came', string.format('%.3f', came))
   set('asked', string.format('%.3f', asked))
 end
-local share = math.max(0.05, (came + DOUBT) / (asked + DOUBT)) -- of those called, who come
+local share = math.min(1, math.max(0.05, (came + DOUBT) / (asked + DOUBT))) -- of those called, who come
 local pending = math.max(0, served - due - redis.call('ZCOUNT', KEYS[5], '(' .. due, '+inf'))
 
 -- Of those who came in, how many have bought?

@@ -10,13 +10,16 @@
 --   over              its stay is over
 --   none              it has no place
 
+local SLOWLY = 50 -- so many who come change the mean of how long it takes
+
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
   return {'stale'}
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local line = redis.call('HMGET', KEYS[1], 'served', 'stay_ms', 'come_ms', 'drawn')
+local line = redis.call('HMGET', KEYS[1], 'served', 'stay_ms', 'come_ms', 'drawn', 'due', 'came', 'delay')
 local served, stay_ms, come_ms, drawn = tonumber(line[1] or 0), tonumber(line[2]), tonumber(line[3]), line[4] == '1'
+local due, came, delay = tonumber(line[5] or 0), tonumber(line[6] or 0), tonumber(line[7] or 0)
 local rows = {}
 
 local function enter(ticket, rank)
@@ -36,6 +39,13 @@ local function enter(ticket, rank)
   if called and now > tonumber(string.match(called, '^%d+')) + come_ms then
     return {'missed'}
   end
+  -- For admit: how long people take to come, and that one came whom it had given up.
+  if called then
+    delay = delay + (now - tonumber(string.match(called, '^%d+')) - delay) / SLOWLY
+  end
+  if place <= due then
+    came = came + 1
+  end
   local till = string.format('%d', now + stay_ms)
   redis.call('ZADD', KEYS[4], place, ticket)
   redis.call('ZADD', KEYS[5], till, ticket)
@@ -48,6 +58,7 @@ for i = 2, #ARGV, 2 do
   answers[#answers + 1] = enter(ARGV[i], ARGV[i + 1])
 end
 if #rows > 0 then
+  redis.call('HSET', KEYS[1], 'came', string.format('%.3f', came), 'delay', string.format('%.0f', delay))
   redis.call('XADD', KEYS[6], '*', 'verb', 'enter', 'rows', table.concat(rows, '\n'))
 end
 return answers

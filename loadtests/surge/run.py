@@ -35,7 +35,7 @@ class Door(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         assert self.runner
-        standing = self.runner.user_count
+        standing = self.runner.user_count - self.crowd.resting
         if time.monotonic() - self.told >= _TELLS:
             self.told = time.monotonic()
             print(json.dumps({"standing": standing, "through": self.crowd.done}), flush=True)
