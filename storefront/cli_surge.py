@@ -68,9 +68,20 @@ _SHARE = click.FloatRange(0, 1)
 @click.option(
     "--report", type=click.Path(path_type=Path), help="Write a page with a picture: DIR/NAME (.md, .svg)."
 )
+@click.option(
+    "--draw",
+    "draw_file",
+    type=click.Path(path_type=Path),
+    help="The draw as published, for haoka draw verify.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Everything measured, as JSON.")
 def surge(
-    connected: int | None, numbers: int | None, report: Path | None, json_file: Path | None, **given: Any
+    connected: int | None,
+    numbers: int | None,
+    report: Path | None,
+    draw_file: Path | None,
+    json_file: Path | None,
+    **given: Any,
 ) -> None:
     """A crowd at the door of a shop of its own.
 
@@ -101,6 +112,8 @@ def surge(
         sys.exit(1)
     if json_file:
         json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    if draw_file and numbers:
+        draw_file.write_text(json.dumps(found["details"]["draw"]) + "\n")
     if report and numbers:
         surge_report.write(found, report.parent, report.name, _typed())
     click.echo("\n".join([*lines(found), bench_report.where(found["details"]["machine"])]))
@@ -112,7 +125,7 @@ def _typed() -> str:
     ctx, typed = click.get_current_context(), ["bin/surge"]
     for option in ctx.command.params:
         said = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if said and option.name not in ("report", "json_file", "database"):
+        if said and option.name not in ("report", "draw_file", "json_file", "database"):
             value = ctx.params[str(option.name)]
             typed += (
                 [option.opts[0], str(value)]

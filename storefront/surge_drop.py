@@ -21,7 +21,7 @@ from storefront.surge_judged import DROP, Surge, judged, records
 from storefront.surge_plan import Plan
 
 _OPEN_AT_ONCE = 15_000  # connections of one process, of the 20,000 files it may open
-_READY_S = 4.0  # seconds from the start of the clients to the first who comes
+_READY_S = 6.0  # seconds from the start of the clients to the first who comes
 _CALM_S = 3.0  # nothing free and nothing held so long: sold out
 _SPOKEN_S = 10.0  # seconds between two lines of progress
 _LAST_S = 60.0  # seconds that those who wait are given to hear of the end

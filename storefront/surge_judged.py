@@ -5,9 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, cast
 
+import msgspec
 from sqlalchemy import select
 
 from checkout import audit
@@ -23,6 +26,7 @@ from storefront.surge_plan import Plan
 
 DROP = "surge"
 _TOLD_WITHIN_S = 2.0
+_SETTLES_S = 3.0  # from when the last who came early is due to when they wait quietly
 _BOTS_MORE = 0.01  # of the numbers, that bots may get over their accounts' share
 _LAPSED_WITHIN_S = 5.0  # a hold's time is over when the clock comes by
 
@@ -94,7 +98,7 @@ def judged(
             "plan": vars(plan), "outcomes": outcomes, "fairness": vars(fair), "told": seconds, "hostile": hostile,
             "waiting": _cost_of_waiting(surge, series), "killed": surge.killed,
             "opens_at": surge.opens_at, "closed_at": surge.closed_at, "samples": surge.samples, "series": series,
-            "draw": {"commitment": surge.commitment, "tickets": published.tickets},
+            "draw": msgspec.to_builtins(published),
             "machine": bench_machine.told(shop.cores, plan.database),
         },
     }  # fmt: skip
@@ -102,23 +106,25 @@ def judged(
 
 def _cost_of_waiting(surge: Surge, series: list[dict[str, Any]]) -> dict[str, Any]:
     """While all who came early wait: their requests, and Redis's commands over those it does with nobody there."""
-    begun, opens_at = surge.opens_at - surge.plan.calm, surge.opens_at
+    begun, opens_at = surge.opens_at - surge.plan.calm + _SETTLES_S, surge.opens_at
     nobody = [one for one in surge.samples if not one["standing"] and one["at"] < begun]
     calm = [one for one in surge.samples if begun <= one["at"] < opens_at - 0.5]
     if len(nobody) < 3 or len(calm) < 3:
         return {}
     first, last = calm[0], calm[-1]
-    usual = _rate(nobody) * (last["at"] - first["at"])
-    commands = last["redis_commands"] - first["redis_commands"] - usual
+    usual, now = (_rate(samples) * (last["at"] - first["at"]) for samples in (nobody, calm))
+    commands = max(0.0, now - usual)
     window = range(int(first["at"]), int(last["at"]))
     requests = sum(sum(one["seconds"].get(str(second), {}).values()) for one in series for second in window)
     return {"people": last["standing"], "requests": requests, "redis_commands": commands, "usual": usual}
 
 
 def _rate(samples: list[dict[str, float]]) -> float:
-    """Redis's commands a second."""
-    first, last = samples[0], samples[-1]
-    return (last["redis_commands"] - first["redis_commands"]) / (last["at"] - first["at"])
+    """Redis's commands a second, in the middle one of these seconds: the clock has its own busy ones."""
+    return median(
+        (after["redis_commands"] - before["redis_commands"]) / (after["at"] - before["at"])
+        for before, after in pairwise(samples)
+    )
 
 
 def _hostile(plan: Plan, stories: list[dict[str, Any]], gone_at: float) -> dict[str, Any]:

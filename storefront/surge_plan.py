@@ -13,8 +13,8 @@ class Plan:
     shoppers: int
     database: str = "sqlite"
     at_once: int = 30_000  # people there at once; the rest come as others go
-    rate: int = 500  # people let in a second, at most
-    cap: int = 4_000  # people inside at once
+    rate: int = 250  # people let in a second, at most
+    cap: int = 1_000  # people inside at once
     verified: float = 0.8
     walk_away: float = 0.0
     kill_web: int = 0  # how often a web process is killed while people wait

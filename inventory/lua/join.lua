@@ -3,8 +3,8 @@
 --
 -- KEYS 1 line  2 rules  3 tickets  4 called  5 entered  6 stays  7 guests  8 queue
 -- ARGV 1 epoch  2.. six for each request: ticket, its drawn place or "" (early ones have no other), network or "",
---      device or "", person (verified ID's digest) or "", the place a signed ticket names or "" (it heals what a lost Redis forgot; an early one only before
---      the draw, which cannot be made again)
+--      device or "", person (verified ID's digest) or "", the place a signed ticket names or "" (it heals what a lost
+--      Redis forgot; an early one only before the draw, which cannot be made again)
 --
 -- Answers  stale, or one list for each request, in order:
 --   place <early | n> new | known     early: before the draw, and its place is the drawn one afterwards

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -274,15 +274,49 @@ def test_while_answers_are_late_few_are_let_in_and_nobody_who_is_missing_counts_
                 queue_follow.felt(900)
             queue_follow.felt(1)  # that one in five is quick says little
             admit("d1")
+            with asking() as client:  # two seconds go by: it has had its effect
+                slowed = client.hincrby(verbs.key("d1", "line"), "slowed", -2_000)
         slow = served()
+        admit("d1")
         with asking() as client:
+            assert int(client.hget(verbs.key("d1", "line"), "slowed") or 0) > slowed
+            factor = client.hget(verbs.key("d1", "line"), "factor")
+        queue_follow.felt(900)
+        admit("d1")
+        with asking() as client:
+            assert client.hget(verbs.key("d1", "line"), "factor") == factor  # not before its effect
             assert float(client.hget(verbs.key("d1", "line"), "factor") or 1) < 0.2
             assert not client.hget(verbs.key("d1", "line"), "due")
         for _ in range(8):
             admit("d1")
-        assert served() - slow < 8 * 0.21 * 50 * 0.5
+        assert served() - slow < 10 * 0.21 * 50 * 0.5
     finally:
         queue_follow._felt.clear()
+
+
+def test_who_comes_after_they_were_given_up_is_counted_and_people_are_waited_for_as_long_as_they_take(
+    queue: Any,
+) -> None:
+    queue("d1", 100, opens_in=SOON, rate=100)
+    join("d1", *(f"a{n}" for n in range(20)))
+    open_now("d1")
+    admit("d1")
+    line = verbs.key("d1", "line")
+    with asking() as client:  # they were called ten seconds ago
+        [[called, served]] = cast(
+            list[tuple[str, float]], client.zrange(verbs.key("d1", "called"), 0, -1, withscores=True)
+        )
+        client.zrem(verbs.key("d1", "called"), called)
+        at = int(called.partition(":")[0]) - 10_000
+        client.zadd(verbs.key("d1", "called"), {f"{at}:{served:.0f}": served})
+    admit("d1")
+    with asking() as client:
+        assert client.hmget(line, "due", "came") == ["20", "0.000"]
+    assert [in_own_loop(queueing.enter("d1", f"a{n}")).state for n in range(20)] == ["inside"] * 20
+    with asking() as client:
+        came, delay = client.hmget(line, "came", "delay")
+    assert came == "20.000"
+    assert 2_500 < float(delay or 0) < 10_500  # a mean that follows slowly
 
 
 def test_ops_change_the_queue_live_and_it_is_written_down(queue: Any) -> None:

@@ -41,6 +41,21 @@ def weather(one_server: Redis, make: Make, monkeypatch: pytest.MonkeyPatch) -> I
         settings.cache_clear()
 
 
+def test_a_process_that_was_late_itself_does_not_take_redis_for_silent(weather: Proxy) -> None:
+    async def late() -> tuple[Hold, bool]:
+        await hold("d1", "first")
+        [line] = redis_clients._lines()._lines.values()
+        wire = line._wire
+        asked = asyncio.ensure_future(hold("d1", "second"))
+        while wire is not None and not wire._waiting:
+            await asyncio.sleep(0)
+        time.sleep(1.5)
+        return await asked, line._wire is wire and wire is not None and not wire.is_lost
+
+    held, kept = asyncio.run(late())
+    assert (held.state, kept) == ("held", True)
+
+
 async def _buy(buyer: str, took: list[float], until: float) -> Hold | None:
     """Ask with the same token until there is an answer, or the time is up."""
     token = holds.new_token("d1", buyer)
