@@ -16,7 +16,7 @@ from altcha import v1 as altcha
 from runtime import clock
 from runtime.crypto import digest
 
-LEVELS = (0, 50_000, 500_000, 4_000_000)
+LEVELS = (0, 20_000, 200_000, 1_000_000)
 """Hashes to try at most, half of it on average; a phone of 2012 tries a hundred thousand a second."""
 GOOD_FOR = timedelta(minutes=20)
 _LONGEST = 1_500  # characters of an answer
