@@ -16,7 +16,7 @@ from runtime.settings import Settings, embedded_redis, give, need_queue, setting
 ROOT = Path(__file__).parent.parent
 # Orders come first, papers and parcels after. In a rush a worker that renders contracts has work without end, and on
 # two cores would take what holds and orders need; nobody waits for it at that second.
-NICE = {"papers": 10, "dispatch": 10, "checks": 10}
+NICE = {"papers": 10, "dispatch": 10}
 _JOBS = ("inventory.jobs", "kyc.jobs", "checkout.jobs")
 
 
