@@ -1,7 +1,8 @@
 """Requests that wait for Redis at the same time go there as one call that decides them in order.
 
-One call a lot is under way at a time, two when both are full; what arrives meanwhile makes the next one. So a quiet
-shop answers at once, and a busy one shares each round trip and each fsync among hundreds."""
+One call a lot is under way; what arrives meanwhile makes the next one, which goes as soon as there are enough for it,
+so that Redis decides on some while the web reads the others' wishes. So a quiet shop answers at once, and a busy one
+shares each round trip and each fsync among many."""
 
 import asyncio
 import threading
@@ -14,7 +15,8 @@ from runtime.facts import Unavailable
 
 BATCH = 256  # requests a call: some milliseconds of Redis's time
 WAITING = 8_192  # requests of one lot that may wait in this process; more are refused at once
-_CALLS = 2  # under way at a time for one lot
+ENOUGH = 64  # requests that go although another call is under way
+_CALLS = 4  # under way at a time for one lot
 
 Request = tuple[str, ...]  # the arguments of one request, as the verb's file lists them
 _Waiter = tuple[Request, asyncio.Future[list[str]]]
@@ -54,19 +56,25 @@ async def decide(verb: str, drop_id: str, request: Request, lot: int = 0) -> lis
         raise Unavailable
     answer: asyncio.Future[list[str]] = loop.create_future()
     line.waiting.append((request, answer))
-    if not line.soon and _may_call(line):
+    if len(line.waiting) >= ENOUGH:
+        _send(line, desk)
+    elif not line.soon and not line.calls:
         line.soon = True
-        loop.call_soon(_send, line, desk)  # after all that arrived in this turn of the loop
+        loop.call_soon(_soon, line, desk)  # after all that arrived in this turn of the loop
     return await answer
 
 
 def _may_call(line: _Line) -> bool:
-    """A second call only for a full batch: smaller ones gain more by growing while the first is under way."""
-    return not line.calls or (len(line.calls) < _CALLS and len(line.waiting) >= BATCH)
+    """Another call only for enough: fewer gain more by growing while the first is under way."""
+    return not line.calls or (len(line.calls) < _CALLS and len(line.waiting) >= ENOUGH)
+
+
+def _soon(line: _Line, desk: _Desk) -> None:
+    line.soon = False
+    _send(line, desk)
 
 
 def _send(line: _Line, desk: _Desk) -> None:
-    line.soon = False
     while line.waiting and _may_call(line):
         batch = [line.waiting.popleft() for _ in range(min(BATCH, len(line.waiting)))]
         line.calls.add(asyncio.ensure_future(_call(line, desk, batch)))

@@ -58,23 +58,22 @@ def new_token(drop_id: str, account: str, key: str | None = None) -> str:
 
 
 class Wished(TypedDict, total=False):
-    """What `hold` is asked, beside the drop. `token`, `account` and `offer` must be there."""
+    """What `hold` is asked, beside the drop. `account` and `offer` must be there."""
 
-    token: Required[str]
     account: Required[str]
     offer: Required[str]
+    token: str
     person: str
     number: str
     like: bool
     sku: str
-    fresh: bool
 
 
 async def hold(drop_id: str, **wished: Unpack[Wished]) -> Hold:
     """Hold a number, with a handset unit of `sku` or not at all; no number means any. `like`: when the number
     is gone take the most similar free one, in one call that decides both; which those are is looked up only when the
     shelf or a first call says that it is gone. An account with a live hold in the drop gets that one.
-    `fresh`: nobody can have sent this token before.
+    Without a `token`, the id the hold will have, it gets a new one.
 
     Raises Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale, NotFound, Unavailable."""
     decided = await decide(drop_id, **wished)
@@ -86,19 +85,20 @@ async def hold(drop_id: str, **wished: Unpack[Wished]) -> Hold:
 async def decide(
     drop_id: str,
     *,
-    token: str,
     account: str,
+    offer: str,
+    token: str = "",
     person: str = "",
     number: str = "",
     like: bool = False,
-    offer: str,
     sku: str = "",
-    fresh: bool = False,
 ) -> Hold | Fact:
     """As `hold`, but what the verb refuses is given, not raised: when a drop is sold out most are refused, and
     raising costs more than deciding."""
-    if fresh and emptied.is_so(drop_id, account):
-        return SoldOut(what="number")
+    if not token:
+        if emptied.is_so(drop_id, account):
+            return SoldOut(what="number")
+        token = new_token(drop_id, account)
     asked = time.monotonic()
     for nth in range(_LIKE_ROUNDS if like and number else 1):
         wanted = [number] if number else []

@@ -130,6 +130,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def prefer_throughput() -> None:
+    """Linux: a thread of this process, or of one it starts, that wakes up waits until the core is free. A server
+    whose threads hand each request to each other then does many at a time, in place of two switches for each."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def _signal(child: Child, which: signal.Signals) -> None:
     if child.running and child.running.poll() is None:
         child.running.send_signal(which)

@@ -147,8 +147,8 @@ async def decide(identity: accounts.Identity, drop: str, wish: HoldIn, key: str 
     if refused := await queueing.gate(drop, identity.account):
         return refused
     decided = await holds.decide(
-        drop, token=holds.new_token(drop, identity.account, key), account=identity.account,
-        person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku, fresh=key is None,
+        drop, token=holds.new_token(drop, identity.account, key) if key else "", account=identity.account,
+        person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku,
     )  # fmt: skip
     if isinstance(decided, Taken):
         return Taken(number=number, alternatives=nearest.alternatives(drop, number))

@@ -16,6 +16,7 @@ _AT_ONCE = 16_384  # requests and event streams one process has open
 def serve() -> None:
     """Serve pages and API until SIGTERM; what is being answered then has five seconds."""
     need_queue(settings())
+    supervisor.prefer_throughput()
     Granian(
         "storefront.web:worker", factory=True, interface=Interfaces.ASGI, address=settings().host,
         port=settings().port, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,

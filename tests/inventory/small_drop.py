@@ -77,7 +77,9 @@ def make_drop(drop_id: str, count: int, city: str = "110", **rules: Any) -> list
 
 
 async def hold(drop: str, account: str, number: str = "", key: str | None = None, **more: Any) -> Hold:
-    token = more.pop("token", None) or holds.new_token(drop, account, key)
+    token = more.pop("token", None)
+    if token is None:  # an empty one: make one, if it comes to that
+        token = holds.new_token(drop, account, key)
     return await holds.hold(drop, token=token, account=account, number=number, offer="card", **more)
 
 

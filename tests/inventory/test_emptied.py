@@ -40,7 +40,7 @@ def sold_out(account: str, **how: Any) -> bool:
 
 def known() -> bool:
     """Is it known who holds something? What is believed lasts a tenth of a second: ask again meanwhile."""
-    assert sold_out("asks", fresh=True)
+    assert sold_out("asks", token="")
     return emptied.is_so("d1", "asks")
 
 
@@ -61,7 +61,7 @@ def test_who_has_nothing_is_refused_without_redis(
         raise AssertionError("Redis was asked")
 
     monkeypatch.setattr(verbs, "awaited", nobody_asks)
-    assert all(sold_out(f"late{nth}", fresh=True) for nth in range(20))
+    assert all(sold_out(f"late{nth}", token="") for nth in range(20))
     with pytest.raises(AssertionError, match="was asked"):
         held("d1", "late")  # a token that may have been answered before
 
@@ -69,13 +69,13 @@ def test_who_has_nothing_is_refused_without_redis(
 def test_who_holds_a_number_gets_it_again(followed: list[str]) -> None:
     sold = sell_out()
     for hold in sold:
-        assert held("d1", hold.account, fresh=True) == hold
+        assert held("d1", hold.account, token="") == hold
 
 
 def test_a_number_let_go_here_is_the_next_ones(followed: list[str]) -> None:
     sold = sell_out()
     holds.release(sold[1].id, "b1")
-    assert held("d1", "late", fresh=True).number == sold[1].number
+    assert held("d1", "late", token="").number == sold[1].number
 
 
 def test_a_number_that_came_back_elsewhere_ends_it(
@@ -83,10 +83,10 @@ def test_a_number_that_came_back_elsewhere_ends_it(
 ) -> None:
     sell_out()
     monkeypatch.setattr(emptied, "KEPT", 60)
-    assert sold_out("asks", fresh=True)
+    assert sold_out("asks", token="")
     lapse(redis, "d1")
     assert verbs.call("expire", "d1", 500, "", "", "", "")[1] == 3  # as another process would
-    until(lambda: not sold_out("late", fresh=True))
+    until(lambda: not sold_out("late", token=""))
 
 
 def test_it_is_believed_for_a_moment_only(followed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_it_is_believed_for_a_moment_only(followed: list[str], monkeypatch: pyte
 def test_where_no_journal_is_followed_nothing_is_believed(make: Make) -> None:
     make("d1", 1)
     held("d1", "b0")
-    assert sold_out("late", fresh=True)
+    assert sold_out("late", token="")
     assert not emptied.is_so("d1", "late")
 
 
