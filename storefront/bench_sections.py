@@ -51,10 +51,11 @@ def pools(bench: Bench) -> None:
     small, big = bench.plan.small, bench.plan.big
     ratios, few, many = [], [], []
     wishes = bench.wishes("big", bench.people, bench.drop("big", big))
-    for nth in range(bench.plan.rounds + 1):
+    rounds = min(bench.plan.rounds * 3 // 2, len(bench.people) // small)  # they are short, so more of them
+    for nth in range(rounds + 1):
         name = f"small-{nth}"
         few.append(bench.hold(name, (bench.wishes(name, bench.people, bench.drop(name, small)), 0, small)))
-        if nth < bench.plan.rounds:
+        if nth < rounds:
             many.append(bench.hold("big", (wishes, nth * small, small)))
     for nth, told in enumerate(many):
         ratios.append(told.rate("201") / mean((few[nth].rate("201"), few[nth + 1].rate("201"))))

@@ -16,7 +16,6 @@ _AT_ONCE = 16_384  # requests and event streams one process has open
 def serve() -> None:
     """Serve pages and API until SIGTERM; what is being answered then has five seconds."""
     need_queue(settings())
-    supervisor.prefer_throughput()
     Granian(
         "storefront.web:worker", factory=True, interface=Interfaces.ASGI, address=settings().host,
         port=settings().port, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
@@ -28,6 +27,7 @@ def serve() -> None:
 def worker() -> ASGIApp:
     """The app in the process that granian starts for it, which goes with the one that started it."""
     supervisor.die_with_parent()
+    supervisor.prefer_throughput()  # before the server's threads start, and for those the app starts
     processes.prepare()
     shop = app.create()
     proxies = settings().forwarded_allow_ips
