@@ -35,7 +35,7 @@ class AtHand:
 
     holds: dict[str, Hold]
     people: dict[str, Buyer]
-    drops: dict[str, Any]  # id, cod, pay_seconds
+    drops: dict[str, Any]  # id, cod, pay_seconds, shadow_of
     offers: dict[str, OnSale]
     numbers: dict[str, Any]
     couriers: Sequence[Any]
@@ -76,4 +76,4 @@ _BEFORE = union_all(
         among(_CLAIM.order_id, "ids"), _CLAIM.fate == claims.VOIDED
     ),
 )
-_DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds).where(among(_DROP.id, "ids"))
+_DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds, _DROP.shadow_of).where(among(_DROP.id, "ids"))

@@ -1,6 +1,7 @@
 """The one transaction of many claimed orders: each with its claim, place in the quota, first moves and work."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -90,6 +91,20 @@ def book(claimed: Sequence[Ready], *, waits: bool) -> dict[str, Answer]:
     if voided:
         claims.give_back_many([(draft.drop_id, draft.id, draft.number) for draft in voided])
         point("order.given_back")
+    return answers
+
+
+class _TakenBack(Exception):
+    """What was rehearsed is over."""
+
+
+def rehearse(claimed: Sequence[Ready], *, waits: bool) -> dict[str, Answer]:
+    """As `book`, to the last statement, and then all of it is taken back: a rehearsal of a drop leaves no order, no
+    person's quota and no work behind."""
+    answers: dict[str, Answer] = {}
+    with suppress(_TakenBack), writing() as session:
+        answers, _ = _write(session, claimed, waits)
+        raise _TakenBack
     return answers
 
 

@@ -38,6 +38,7 @@ class Draft:
         str  # of the account's verified person, chosen here once; "" where name and ID number were typed
     )
     id_index: str  # of the same
+    rehearsed: bool  # in a shadow drop: all is done, and taken back
 
     @property
     def id(self) -> str:
@@ -108,6 +109,7 @@ def check(known: AtHand, before: Before, asked: Asked) -> Draft:
         min_age=min_age,
         person_id=buyer.id if buyer else "",
         id_index=buyer.id_index if buyer else "",
+        rehearsed=drop.shadow_of is not None,
     )
 
 

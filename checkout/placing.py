@@ -90,7 +90,9 @@ def _place(asked: Sequence[Asked], waits: bool) -> dict[str, Placed | Exception]
     drafts = _check(asked, answers)
     people_of = _enrol(drafts, waits, answers)
     ready = _claim([draft for draft in drafts if draft.id in people_of], people_of, answers)
-    if ready:
+    if rehearsed := [one for one in ready if one.draft.rehearsed]:
+        answers |= booking.rehearse(rehearsed, waits=waits)
+    if ready := [one for one in ready if not one.draft.rehearsed]:
         point("order.claimed")
         answers |= booking.book(ready, waits=waits)
     return {order_id: Aside() if isinstance(told, Busy) else told for order_id, told in answers.items()}

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from inventory import jobs, moving, stock
 from inventory.drafts import create as create
 from inventory.drafts import note
 from inventory.facts import Stale
-from inventory.models import Drop, DropAction, DropSku
+from inventory.models import Drop, DropAction, DropSku, Number
 from inventory.tallies import Tally as Tally
 from inventory.tallies import tally as tally
 from runtime import clock, outbox
@@ -153,17 +153,32 @@ def find(session: Session, drop_id: str) -> Drop:
 
 
 def listing(session: Session) -> list[Drop]:
-    """All drops, the next to open first among those not over, then the rest, newest first."""
-    drops = session.scalars(select(Drop).order_by(Drop.opens_at, Drop.id)).all()
+    """All drops but rehearsals, the next to open first among those not over, then the rest, newest first."""
+    drops = session.scalars(
+        select(Drop).where(Drop.shadow_of.is_(None)).order_by(Drop.opens_at, Drop.id)
+    ).all()
     over = [drop for drop in drops if face(drop) in ("closed", "settled")]
     return [drop for drop in drops if drop not in over] + over[::-1]
+
+
+def planned(session: Session, drop: Drop) -> int:
+    """How many numbers the drop sells, or would if it were loaded now."""
+    if drop.epoch:
+        return tally(drop.id).loaded
+    wanted = select(func.count()).select_from(Number).where(
+        Number.pool == drop.pool, Number.state == "available", Number.city.in_(drop.cities),
+        Number.grade.in_(drop.grades),
+    )  # fmt: skip
+    found = session.scalars(wanted).one()
+    return min(found, drop.quota) if drop.quota else found
 
 
 def next_round(session: Session, drop: Drop) -> Drop | None:
     """The next drop to open that is announced already: of the same campaign, if it has one."""
     following = select(Drop).where(
-        Drop.state.in_(("scheduled", "warming")), Drop.opens_at > clock.now(), Drop.id != drop.id
-    )
+        Drop.state.in_(("scheduled", "warming")), Drop.opens_at > clock.now(), Drop.id != drop.id,
+        Drop.shadow_of.is_(None),
+    )  # fmt: skip
     if drop.campaign:
         following = following.where(Drop.campaign == drop.campaign)
     return session.scalars(following.order_by(Drop.opens_at).limit(1)).first()

@@ -61,6 +61,9 @@ class Drop(Base):
         default=1, server_default="1"
     )  # parts of its stock, each with a hash tag
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    shadow_of: Mapped[str | None] = mapped_column(
+        String(60)
+    )  # a rehearsal of that drop; shoppers never see it
 
 
 class DropQueue(Base):

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,3 +176,24 @@ def _json(command: list[str], cores: Cores, more: dict[str, str]) -> dict[str, A
         )
     told: dict[str, Any] = json.loads(last)
     return told
+
+
+@contextmanager
+def conversing(module: str, *args: str) -> Iterator[tuple[Iterator[dict[str, Any]], Callable[[], None]]]:
+    """A module of the load clients that waits to be told to go on: the lines of JSON it prints, and what tells it.
+    Killed at the end."""
+    command = [sys.executable, "-m", module, *args]
+    root = CLIENTS.parent.parent
+    with subprocess.Popen(
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as client:
+
+        def go_on() -> None:
+            assert client.stdin
+            client.stdin.write("\n")
+            client.stdin.flush()
+
+        try:
+            yield _printed(client), go_on
+        finally:
+            client.kill()

@@ -107,7 +107,7 @@ def shoppers(count: int, *, verified: int | None = None) -> list[Shopper]:
 
 def _known(nth: int, is_verified: bool) -> tuple[Shopper, str, dict[str, Any] | None]:
     at, account, session = clock.now(), new_id("acc"), new_id("ses")
-    row = _person(nth, account, at) if is_verified else None
+    row = made_up_person(nth, account, at) if is_verified else None
     person = row["id_index"] if row else ""
     token = accounts.sealed(
         accounts.Identity(session, account, person, clock.epoch_ms(at + accounts.LIFETIME))
@@ -115,7 +115,8 @@ def _known(nth: int, is_verified: bool) -> tuple[Shopper, str, dict[str, Any] | 
     return Shopper(account, token, f"137{nth:08}", is_verified), session, row
 
 
-def _person(nth: int, account: str, at: datetime) -> dict[str, Any]:
+def made_up_person(nth: int, account: str, at: datetime) -> dict[str, Any]:
+    """The row of a verified person who is nobody: the ID number has a sequence no office gives."""
     name, born = "测" + chr(0x4E00 + nth % 20_000), date(1960, 1, 1) + timedelta(nth // 800)
     number = made_up(_AREAS[nth % 8], born, 900 + nth // 8 % 100)
     index = people.index(number)

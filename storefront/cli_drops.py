@@ -1,5 +1,7 @@
 """The command line for drops: `haoka drop`."""
 
+import json
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -86,6 +88,29 @@ _move("close", "End the sale.")
 _move("cash-off", "Take no more orders with cash on delivery; those that stand go on.")
 _move("cash-on", "Take orders with cash on delivery again.")
 _move("settle", "Give unsold numbers back to the pool and clear Redis.")
+
+
+@drop.command("rehearse")
+@click.argument("drop_id")
+@click.option("--numbers", type=click.IntRange(1), help="Of the shadow, and so many shoppers.  [2000]")
+@click.option("--anyway", is_flag=True, help="Although a drop is selling: it takes what its shoppers need.")
+@click.option("--actor", default="cli", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The card as JSON.")
+def rehearse(drop_id: str, numbers: int | None, anyway: bool, actor: str, as_json: bool) -> None:
+    """Sell a shadow of the drop to made-up shoppers, and say how many people a second to let in.
+
+    On this installation, while no drop sells. Real stock, people and their limits are not touched; nobody is sent
+    anything."""
+    from dataclasses import asdict
+
+    from storefront import rehearsing
+
+    card = rehearsing.run(
+        drop_id, actor=actor, count=numbers or rehearsing.USUAL, anyway=anyway,
+        say=lambda line: click.echo(line, err=True),
+    )  # fmt: skip
+    click.echo(json.dumps(asdict(card)) if as_json else "\n".join(rehearsing.lines(card)))
+    sys.exit(not card.exact)
 
 
 @drop.command("open")

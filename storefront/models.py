@@ -1,8 +1,9 @@
 """Tables of the storefront: accounts, their sessions, ops users and theirs."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db import Base, SealedText, UtcDateTime
@@ -68,3 +69,17 @@ class Seeded(Base):
     __tablename__ = "seeded"
     name: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Rehearsal(Base):
+    """A rehearsal of a drop and the capacity card it ended in (rehearsing.Card)."""
+
+    __tablename__ = "rehearsals"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    drop_id: Mapped[str] = mapped_column(String(60), index=True)
+    shadow_id: Mapped[str] = mapped_column(String(60))
+    actor: Mapped[str] = mapped_column(String(60))
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    trouble: Mapped[str] = mapped_column(String(400), default="")
+    card: Mapped[dict[str, Any] | None] = mapped_column(JSON)

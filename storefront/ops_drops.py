@@ -16,7 +16,7 @@ from kyc import cases
 from runtime import clock, outbox, ticker
 from runtime.db import reading, writing
 from runtime.facts import N_, Fact, Invalid, Unavailable
-from storefront import forms, i18n, ops_drop_form, ops_queue_form, shown
+from storefront import forms, i18n, ops_drop_form, ops_queue_form, rehearsing, shown
 from storefront.forms import Form, ops_page
 from storefront.rendering import render, share
 
@@ -166,6 +166,7 @@ def show(
             "actions": drops.actions(session, drop.id)[::-1],
             "order_counts": sorted(orders.counts(session, drop.id).items()),
             "as_of": _as_of(),
+            "rehearsal": rehearsing.shown(session, drop.id),
         }
         given["queue"] = ops_queue_form.shown(drop.id, queue_form, queue_errors or {})
     return render(

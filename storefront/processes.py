@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 # Orders come first, papers and parcels after. In a rush a worker that renders contracts has work without end, and on
 # two cores would take what holds and orders need; nobody waits for it at that second.
 NICE = {"papers": 10, "dispatch": 10}
-_JOBS = ("inventory.jobs", "kyc.jobs", "checkout.jobs")
+_JOBS = ("inventory.jobs", "kyc.jobs", "checkout.jobs", "storefront.jobs")
 
 
 def prepare() -> None:

@@ -10,6 +10,7 @@ from runtime import jobs
 from runtime.db import writing
 from runtime.settings import settings
 from runtime.ticker import Tick
+from storefront import rehearsing
 
 
 def schedule() -> list[Tick]:
@@ -27,6 +28,7 @@ def schedule() -> list[Tick]:
         Tick("cut manifests", settings().manifest_seconds, manifests.tick),
         Tick("forget personal data", 300, retention.tick),
         Tick("thaw numbers", 600, thaw),
+        Tick("clear rehearsals", 300, rehearsing.clear_stuck),
     ]
 
 

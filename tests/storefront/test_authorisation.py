@@ -66,7 +66,7 @@ MAY = {
         POST /ops/orders/{order}/moves  GET /ops/manifests""",
     "launchers": """
         GET /ops/drops/new  POST /ops/drops/new  POST /ops/drops/{drop}/moves
-        POST /ops/drops/{drop}/queue  POST /ops/manifests/{courier}""",
+        POST /ops/drops/{drop}/queue  POST /ops/drops/{drop}/rehearsal  POST /ops/manifests/{courier}""",
     "admins": "GET /ops/identity  GET /ops/identity/{case}  POST /ops/identity/{case}/verdict",
     "token": "POST /partner/v1/token",
     "a courier's client": "GET /partner/v1/manifests  POST /partner/v1/scans",
