@@ -92,7 +92,9 @@ _move("settle", "Give unsold numbers back to the pool and clear Redis.")
 
 @drop.command("rehearse")
 @click.argument("drop_id")
-@click.option("--numbers", type=click.IntRange(1), help="Of the shadow, and so many shoppers.  [2000]")
+@click.option(
+    "--numbers", type=click.IntRange(1), help="Of the shadow, and so many shoppers; 10,000 at most.  [2000]"
+)
 @click.option("--anyway", is_flag=True, help="Although a drop is selling: it takes what its shoppers need.")
 @click.option("--actor", default="cli", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The card as JSON.")

@@ -62,7 +62,8 @@ def run(
     clear_stuck()
     with writing() as session:
         drop, planned = may(session, drop_id, anyway=anyway)
-        shadow = shadows.make(session, drop, min(count, planned), actor=actor, reason="rehearsal")
+        count = min(count, planned, shadows.MOST)
+        shadow = shadows.make(session, drop, count, actor=actor, reason="rehearsal")
         rehearsal = Rehearsal(
             id=new_id("reh"),
             drop_id=drop_id,
@@ -74,13 +75,13 @@ def run(
         session.add(rehearsal)
         offer = _offer(session, drop_id, shadow.id)
     try:
-        card = _card(_sold(shadow, offer, min(count, planned), say), planned, min(count, planned))
+        card = _card(_sold(shadow, offer, count, say), planned, count)
         _end(rehearsal.id, card=asdict(card))
     except BaseException as trouble:
         _end(rehearsal.id, trouble=f"{type(trouble).__name__}: {trouble}"[:400])
         raise
     finally:
-        _clear(rehearsal.id, shadow.id)
+        _clear(shadow.id)
     return card
 
 
@@ -111,7 +112,7 @@ def clear_stuck() -> None:
         ).all()
     for one in stuck:
         _end(one.id, trouble="it was killed")
-        _clear(one.id, one.shadow_id)
+        _clear(one.shadow_id)
 
 
 def may(session: Session, drop_id: str, *, anyway: bool = False) -> tuple[Drop, int]:
@@ -206,7 +207,7 @@ def _shoppers(shadow_id: str, count: int) -> Iterator[dict[str, str]]:
                 session.execute(insert(table(model)), ready[start : start + _ROWS])
 
 
-def _clear(rehearsal_id: str, shadow_id: str) -> None:
+def _clear(shadow_id: str) -> None:
     """Take away all of it but the card."""
     shadows.clear(shadow_id)
     with writing() as session:
