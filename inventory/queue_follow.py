@@ -21,7 +21,7 @@ from runtime import clock
 from runtime.db import reading
 from runtime.facts import Fact, NotFound, Unavailable
 from runtime.log import log
-from runtime.redis import asking
+from runtime.redis import asking, follows
 
 _PERIOD = 0.1  # seconds between two looks at the queues
 _ADMIT = 0.25  # seconds between two times people are let in
@@ -132,6 +132,7 @@ def _slow() -> float:
 
 def _run() -> None:
     global _looked
+    follows()
     looked = -_DROPS_PERIOD
     while not _stop.wait(_PERIOD if _looked else 0):
         try:

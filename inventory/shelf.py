@@ -21,6 +21,7 @@ from inventory.stacks_wish import Asked as Asked
 from runtime.db import reading
 from runtime.facts import Fact, NotFound, Unavailable
 from runtime.log import log
+from runtime.redis import follows
 
 _PERIOD = 0.05  # seconds between two looks at the journals
 _DROPS_PERIOD = 2.0  # seconds between two looks at which drops are live
@@ -174,6 +175,7 @@ def _done_waiting(drop_id: str, task: "asyncio.Task[Stack]") -> None:
 
 
 def _run() -> None:
+    follows()
     looked, live = -_DROPS_PERIOD, set[str]()
     while not _stop.wait(_PERIOD):
         try:
@@ -207,6 +209,7 @@ def _keep_up(drop_id: str) -> None:
 
 def _read_apart(drop_id: str) -> None:
     def read() -> None:
+        follows()
         try:
             refresh(drop_id)
         except Exception as trouble:

@@ -34,7 +34,9 @@ class Person(User):
 
     @task
     def visit(self) -> None:
-        """One shopper, from the door to the end; then the next of the same kind."""
+        """One shopper, from the door to the end; after a while the next of the same kind."""
+        if hasattr(self, "shopper") and self.crowd.people:
+            sleep(self.chance.uniform(*curves.ROOM))
         shopper = self.crowd.next(type(self).__name__) or self.stranger()
         self.shopper = shopper
         self.wire = Wire(self.url(), self.heard, token=shopper.token, source=shopper.source)

@@ -24,7 +24,9 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from runtime.breaker import Refused as Refused
 from runtime.facts import Unavailable
+from runtime.redis_clients import calls as calls
 from runtime.redis_clients import client, deadline, within
+from runtime.redis_clients import follows as follows
 from runtime.redis_line import Command, Lines
 from runtime.redis_place import place
 from runtime.redis_stock import REDIRECTS, Stock

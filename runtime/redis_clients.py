@@ -9,6 +9,7 @@ a caller one timeout after the other."""
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -51,27 +52,45 @@ _Client = TypeVar("_Client", bound=redis.Redis)
 _ClusterClient = TypeVar("_ClusterClient", bound=RedisCluster)
 
 
-class _Until(threading.local):
-    at: float = math.inf
+calls: Counter[str] = (
+    Counter()
+)  # what this process sent, a pipeline as one: by `requests`, and by `following`
+_counting = threading.Lock()
 
 
-_until = _Until()
+class _Thread(threading.local):
+    until: float = math.inf
+    follows: bool = False
+
+
+_mine = _Thread()
+
+
+def follows() -> None:
+    """This thread keeps a copy of what Redis has up to date, for all requests there are."""
+    _mine.follows = True
+
+
+def sent() -> None:
+    """Count a call."""
+    with _counting:
+        calls["following" if _mine.follows else "requests"] += 1
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """All sockets waited for inside, by clients made `timely`, get that long together; an outer limit stays."""
-    outer = _until.at
-    _until.at = min(outer, time.monotonic() + seconds)
+    outer = _mine.until
+    _mine.until = min(outer, time.monotonic() + seconds)
     try:
         yield
     finally:
-        _until.at = outer
+        _mine.until = outer
 
 
 def left() -> float:
     """Seconds a socket may still be waited for. Raises redis-py's TimeoutError when there are none."""
-    seconds = min(timeout(), _until.at - time.monotonic())
+    seconds = min(timeout(), _mine.until - time.monotonic())
     if seconds <= 0:
         raise RedisTimeoutError("no time left")
     return seconds
@@ -143,7 +162,7 @@ class _Parser(DefaultParser):  # type: ignore[misc,valid-type]
 
 
 class _Timely:
-    """For any of redis-py's connections: obeys `within` in connecting and at each read."""
+    """For any of redis-py's connections: obeys `within` in connecting and at each read; its calls are counted."""
 
     socket_connect_timeout: Any
 
@@ -153,6 +172,10 @@ class _Timely:
     def _connect(self) -> Any:
         self.socket_connect_timeout = left()
         return super()._connect()  # type: ignore[misc]
+
+    def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        sent()
+        super().send_packed_command(*args, **kwargs)  # type: ignore[misc]
 
 
 class _Tcp(_Timely, Connection): ...

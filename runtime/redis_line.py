@@ -13,7 +13,7 @@ import hiredis
 
 from runtime.breaker import SILENCE, Breaker
 from runtime.facts import Unavailable
-from runtime.redis_clients import timeout
+from runtime.redis_clients import sent, timeout
 from runtime.redis_place import Node
 from runtime.redis_stock import Stock
 
@@ -73,6 +73,7 @@ class Line:
         wire = self._wire
         if wire is None or wire.is_lost:
             wire = await self._connect(until)
+        sent()
         answer = await wire.ask(until, *commands)
         if self._breaker.failures:
             self._breaker.passed()

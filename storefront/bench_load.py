@@ -51,12 +51,13 @@ def lines(path: Path, rows: Iterable[tuple[str, str]]) -> Path:
 
 def ask(
     cores: Cores, ports: Sequence[int], connections: int, seconds: float, method: str, path: str,
-    prepared: tuple[Path, int, int] | None = None,
+    prepared: tuple[Path, int, int] | None = None, *, rate: float = 0,
 ) -> Told:  # fmt: skip
-    """The same request again and again, or the lines of a file from one on, so many, each once."""
+    """The same request again and again, or the lines of a file from one on, so many, each once. `rate`: so many a
+    second at most."""
     file = [str(part) for part in prepared] if prepared else []
     asked = (str(seconds), str(len(ports)), method, path, *file)
-    told = wrk(cores, ports, len(ports), connections, "line.lua", seconds, *asked)
+    told = wrk(cores, ports, len(ports), connections, "line.lua", seconds, *asked, rate=rate)
     if told["sent"] != sum(told["answers"].values()):
         raise BenchError(f"{told['sent']} requests sent, answers {told['answers']}")
     return Told(
@@ -98,6 +99,7 @@ def wrk(
     script: str,
     seconds: float,
     *args: str,
+    rate: float = 0,
 ) -> dict[str, Any]:
     """Run wrk with a script of ours; gives the JSON it printed last. Raises BenchError."""
     if not shutil.which("wrk"):
@@ -106,7 +108,8 @@ def wrk(
         "wrk", "-t", str(threads), "-c", str(connections), "-d", str(int(seconds + 0.999) + _SPARE),
         "--timeout", "10", "-s", str(CLIENTS / script), f"http://127.0.0.1:{ports[0]}", "--", *args,
     ]  # fmt: skip
-    return _json(command, cores, {"PORTS": ",".join(map(str, ports))})
+    paced = {"RATE": f"{rate:.3f}"} if rate else {}
+    return _json(command, cores, {"PORTS": ",".join(map(str, ports))} | paced)
 
 
 def server(script: str, port: int) -> list[str]:

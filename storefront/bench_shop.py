@@ -76,6 +76,12 @@ class BenchShop:
         mine = [one.running for one in self.running.children if one.name.startswith(kind)]
         return bench_proc.resident_bytes(one.pid for one in mine if one)
 
+    def redis_calls(self, port: int) -> int:
+        """How often a web process has called the stock's Redis to answer a request, as its metrics tell."""
+        what = 'haoka_redis_calls_total{what="requests"} '
+        [line] = [line for line in _fetched(port, "/metrics")[1].splitlines() if line.startswith(what)]
+        return int(float(line.removeprefix(what)))
+
     @property
     def home(self) -> Path:
         return settings().home
@@ -154,11 +160,16 @@ def free_port() -> int:
 
 def _shows(port: int, drop_id: str) -> bool:
     """Does that web process show a number of the drop?"""
+    status, body = _fetched(port, f"/api/v1/drops/{drop_id}/numbers?limit=1")
+    return status == 200 and '"number"' in body
+
+
+def _fetched(port: int, path: str) -> tuple[int, str]:
     link = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        link.request("GET", f"/api/v1/drops/{drop_id}/numbers?limit=1")
+        link.request("GET", path)
         answer = link.getresponse()
-        return answer.status == 200 and b'"number"' in answer.read()
+        return answer.status, answer.read().decode()
     finally:
         link.close()
 

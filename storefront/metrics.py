@@ -22,6 +22,7 @@ from runtime import clock
 from runtime.db import reading
 from runtime.facts import Unavailable
 from runtime.outbox import OutboxRow
+from runtime.redis import calls
 from storefront import queue_stream
 
 registry = CollectorRegistry()
@@ -134,6 +135,21 @@ class _Queues(Collector):
         )
 
 
+class _RedisCalls(Collector):
+    """What this process asked of the stock's Redis."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        sent = CounterMetricFamily(
+            "haoka_redis_calls",
+            "Calls to the stock's Redis: to answer requests, and to follow it",
+            labels=["what"],
+        )
+        for what in ("requests", "following"):
+            sent.add_metric([what], calls[what])
+        yield sent
+
+
+registry.register(_RedisCalls())
 registry.register(_Requests())
 registry.register(_Shop())
 registry.register(_Queues())

@@ -12,7 +12,7 @@ from typing import Any
 from inventory import drops, queue_rules, tallies, verbs
 from runtime import clock
 from runtime.db import writing
-from runtime.redis import asking, hot
+from runtime.redis import asking
 from runtime.settings import give
 from storefront import bench_load, bench_world
 from storefront.bench_shop import BenchError, BenchShop, Say, open_shop
@@ -27,6 +27,7 @@ _SPOKEN_S = 10.0  # seconds between two lines of progress
 _LAST_S = 60.0  # seconds that those who wait are given to hear of the end
 _BARE_S = 2.0
 _KILLED_EVERY_S = 4.0
+_SETTLES_S = 2.0  # from when the last who came early is due to when they wait quietly
 _LOOKERS = 0.01  # for each who queues
 _WHO = {"actor": "surge", "reason": "surge"}
 
@@ -161,6 +162,7 @@ def _step(surge: Surge, people: list[dict[str, Any]]) -> bool:
             raise BenchError(f"{told}\n{surge.shop.last_words()}")
         surge.say(f"{plan.minutes:.0f} minutes are over: the drop is closed")
         _close(surge)
+    _ask_for_calls(surge, now)
     if not surge.samples or now - surge.samples[-1]["at"] >= 1:
         _sample(surge, now, people)
     return False
@@ -170,12 +172,11 @@ def _sample(surge: Surge, now: float, people: list[dict[str, Any]]) -> None:
     tally = tallies.tally(DROP)
     with asking() as client:
         told = client.hmget(verbs.key(DROP, "line"), ["last", "served", "inside", "drawn", "factor"])
-        calls = _calls(hot().info("commandstats"))
     last, served, inside, _ = (int(one or 0) for one in told[:4])
     surge.samples.append(
         {
             "at": now, "free": tally.free, "held": tally.held, "ordered": tally.ordered + tally.paid, "last": last,
-            "served": served, "inside": inside, "factor": float(told[4] or 1), "redis_commands": calls,
+            "served": served, "inside": inside, "factor": float(told[4] or 1),
             "through": sum(one.get("through", 0) for one in people),
             "standing": sum(one.get("standing", 0) for one in people),
         }
@@ -221,6 +222,8 @@ def _kill_web(surge: Surge) -> None:
     give("port", str(shop.ports[nth]))  # of the one that is started again
 
 
-def _calls(told: Any) -> int:
-    """Commands that Redis has done, whoever asked."""
-    return sum(int(one["calls"]) for one in told.values())
+def _ask_for_calls(surge: Surge, now: float) -> None:
+    """When all who came early wait quietly, and once more before the opening: the calls to Redis by then."""
+    settled, last = surge.opens_at - surge.plan.calm + _SETTLES_S, surge.opens_at - _SETTLES_S
+    if len(surge.asked) < 2 and settled < last and now >= (last if surge.asked else settled):
+        surge.asked.append((now, sum(surge.shop.redis_calls(port) for port in surge.shop.ports)))

@@ -5,9 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any, cast
 
 import msgspec
@@ -26,7 +24,6 @@ from storefront.surge_plan import Plan
 
 DROP = "surge"
 _TOLD_WITHIN_S = 2.0
-_SETTLES_S = 3.0  # from when the last who came early is due to when they wait quietly
 _BOTS_MORE = 0.01  # of the numbers, that bots may get over their accounts' share
 _LAPSED_WITHIN_S = 5.0  # a hold's time is over when the clock comes by
 
@@ -46,6 +43,9 @@ class Surge:
     sold_at: float = 0.0
     spoken: float = 0.0
     killed: int = 0
+    asked: list[tuple[float, int]] = field(
+        default_factory=list
+    )  # when, and calls to Redis for requests by then
 
 
 def records(home: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -105,26 +105,15 @@ def judged(
 
 
 def _cost_of_waiting(surge: Surge, series: list[dict[str, Any]]) -> dict[str, Any]:
-    """While all who came early wait: their requests, and Redis's commands over those it does with nobody there."""
-    begun, opens_at = surge.opens_at - surge.plan.calm + _SETTLES_S, surge.opens_at
-    nobody = [one for one in surge.samples if not one["standing"] and one["at"] < begun]
-    calm = [one for one in surge.samples if begun <= one["at"] < opens_at - 0.5]
-    if len(nobody) < 3 or len(calm) < 3:
+    """While all who came early wait: their requests, and the calls to Redis that the web processes made to answer
+    requests, as they count them."""
+    if len(surge.asked) < 2:
         return {}
-    first, last = calm[0], calm[-1]
-    usual, now = (_rate(samples) * (last["at"] - first["at"]) for samples in (nobody, calm))
-    commands = max(0.0, now - usual)
-    window = range(int(first["at"]), int(last["at"]))
+    (since, before), (until, after) = surge.asked[0], surge.asked[-1]
+    window = range(round(since), round(until))
     requests = sum(sum(one["seconds"].get(str(second), {}).values()) for one in series for second in window)
-    return {"people": last["standing"], "requests": requests, "redis_commands": commands, "usual": usual}
-
-
-def _rate(samples: list[dict[str, float]]) -> float:
-    """Redis's commands a second, in the middle one of these seconds: the clock has its own busy ones."""
-    return median(
-        (after["redis_commands"] - before["redis_commands"]) / (after["at"] - before["at"])
-        for before, after in pairwise(samples)
-    )
+    standing = [one["standing"] for one in surge.samples if since <= one["at"] <= until]
+    return {"people": min(standing, default=0), "requests": requests, "redis_calls": after - before}
 
 
 def _hostile(plan: Plan, stories: list[dict[str, Any]], gone_at: float) -> dict[str, Any]:
@@ -204,10 +193,10 @@ def closing_lines(found: Mapping[str, Any]) -> list[str]:
         waiting, last = told[what]["waiting"], told[what]["seconds"]
         lines.append(f"{waiting:,} who waited were told within {last:.2f} s that {words}")
     if waiting := details["waiting"]:
-        share = waiting["redis_commands"] / max(1, waiting["requests"])
+        share = waiting["redis_calls"] / max(1, waiting["requests"])
         lines.append(
-            f"while {waiting['people']:,} waited, {waiting['requests']:,} requests made Redis do "
-            f"{waiting['redis_commands']:,.0f} commands more than it does with nobody there: {share:.3f} for each"
+            f"while {waiting['people']:,} waited, {waiting['requests']:,} requests cost {waiting['redis_calls']:,} "
+            f"calls to Redis: {share:.4f} for each"
         )
     hostile = details["hostile"]
     if "bots_sold" in hostile:

@@ -15,10 +15,12 @@
 -- Of those called some do not come: `came` of the last some hundred `asked` (weighed less the older they are) says how
 -- many, and so many more are called, so that as many come in as the pace says. A step counts when four times as long has
 -- gone by as people take to come (enter), five seconds at least, and not while answers are late: who is missing then may
--- be on the way, and to call more would make it worse.
+-- be on the way, and to call more would make it worse. Until it counts, who is missing is expected the less the longer
+-- they are: of those who come, e^-1 are not there yet after as long as people take on the average.
 
 local SOON, STEP_MS, GRACE_MS, PATIENCE, MEMORY = 'soon', 200, 5000, 4, 200
 local LATE_MS, WELL_MS, LEAST = 600, 300, 0.05 -- answers are late, or well again; the slowest pace, of the rate
+local LEAST_DELAY_MS = 500 -- people take so long to come at least
 local EFFECT_MS = 2000 -- so long the caller looks back for what it answered
 local DOUBT = 5 -- it begins as if so many had been called and had come: one who is late says little
 
@@ -130,9 +132,9 @@ set('factor', string.format('%.4f', factor))
 -- Of those called long enough ago, how many came?
 local served, due = n('served', 0), n('due', 0)
 local upto, grace = due, math.min(n('come_ms'), math.max(GRACE_MS, PATIENCE * n('delay', 0)))
-local steps = slow < WELL_MS and redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. due, '+inf', 'WITHSCORES', 'LIMIT', 0, 100) or {}
+local steps = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. due, '+inf', 'WITHSCORES', 'LIMIT', 0, 100)
 for i = 1, #steps, 2 do
-  if tonumber(string.match(steps[i], '^%d+')) > now - grace then
+  if slow >= WELL_MS or tonumber(string.match(steps[i], '^%d+')) > now - grace then
     break
   end
   upto = tonumber(steps[i + 1])
@@ -148,7 +150,24 @@ if upto > due then
   set('asked', string.format('%.3f', asked))
 end
 local share = math.min(1, math.max(0.05, (came + DOUBT) / (asked + DOUBT))) -- of those called, who come
-local pending = math.max(0, served - due - redis.call('ZCOUNT', KEYS[5], '(' .. due, '+inf'))
+local function missing(after, last)
+  return math.max(0, last - after - redis.call('ZCOUNT', KEYS[5], '(' .. string.format('%d', after), last))
+end
+local function on_the_way() -- how many of those who are missing will come
+  local sum, from, mean = 0, due, math.max(LEAST_DELAY_MS, n('delay', 0))
+  for i = 1, #steps, 2 do
+    local last = tonumber(steps[i + 1])
+    if last > due then
+      local still = share
+      if slow < WELL_MS then
+        still = share * math.exp(-(now - tonumber(string.match(steps[i], '^%d+'))) / mean)
+      end
+      sum = sum + missing(from, last) * still / math.max(still + 1 - share, 1e-9)
+      from = last
+    end
+  end
+  return sum + missing(from, served) * share
+end
 
 -- Of those who came in, how many have bought?
 local taken, inside = tonumber(ARGV[4]), redis.call('ZCOUNT', KEYS[6], '(' .. now, '+inf')
@@ -159,7 +178,7 @@ set('buy', string.format('%.4f', buy))
 
 local waiting = n('last', 0) - served
 local credit = math.min(n('credit', 0) + rate * factor * math.min(2000, now - n('at', now)) / 1000, math.max(1, 2 * rate))
-local coming = browsing + pending * share
+local coming = browsing + on_the_way()
 local room = math.min(cap - coming, math.ceil(free / buy * 1.2) + 2 - coming)
 local let = math.max(0, math.min(waiting, math.floor(math.min(credit, room) / share)))
 if waiting < 1 then

@@ -5,7 +5,8 @@
 -- FILE holds a prepared request a line: token, tab, body or what to add to the path. COUNT lines from FIRST (0 is the
 -- first) on are sent, each once, shared among the threads by turns. Without a FILE one request is sent again and again.
 -- After SECONDS, or after the last line, nothing new is sent; with the last answer wrk ends, at LONG at the latest, so
--- whatever the server accepted was counted here. Environment: PORTS, by comma, one a thread, else the URL's.
+-- whatever the server accepted was counted here. Environment: PORTS, by comma, one a thread, else the URL's; RATE, how many
+-- requests a second all threads send together at most, else as many as are answered.
 -- Prints a line of JSON: requests sent, answers by status (a refusal's with its code), seconds from the first request
 -- to the last answer, latencies in microseconds over all answers, socket errors.
 
@@ -20,6 +21,8 @@ function init(args)
   local method, start = args[3], args[3] .. " " .. args[4]
   local host = " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\n"
   planned, answered, at, began, ended = 0, 0, 0, nil, 0
+  local rate = tonumber(os.getenv("RATE") or "")
+  every = rate and 1e6 * threads / rate or 0
   if args[5] then
     lines = shared.lines(args[5], tonumber(args[6]), tonumber(args[7]), turn, threads)
     asks, head, tail = method == "GET", start, host .. "Authorization: Bearer "
@@ -43,7 +46,7 @@ function delay()
     return 600000
   end
   planned = planned + 1
-  return 0
+  return math.max(0, math.floor((began + (planned - 1) * every - shared.now()) / 1000 + 0.5))
 end
 
 function request()

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from inventory import drops, queue_follow, queue_rules, queueing
+from inventory import drops, queue_follow, queue_rules, queueing, verbs
 from inventory.queueing import Place
 from runtime import clock
 from runtime.db import writing
+from runtime.redis import asking
 from tests.inventory.small_drop import OPS, Make, in_own_loop
 
 SOON = timedelta(hours=1)
@@ -60,3 +61,23 @@ def admit(drop_id: str) -> list[str]:
     answer = queue_follow.admit(drop_id)
     queue_follow.refresh()
     return answer
+
+
+def called_earlier(drop_id: str, seconds: int) -> None:
+    """The calls of this drop, in Redis and its stream, happened so much earlier."""
+
+    def earlier(ms: str) -> str:
+        return str(int(ms) - seconds * 1000)
+
+    with asking() as client:
+        plain: Any = client
+        called, stream = verbs.key(drop_id, "called"), verbs.key(drop_id, "queue")
+        for member, score in plain.zrange(called, 0, -1, withscores=True):
+            at, served = member.split(":")
+            plain.zrem(called, member)
+            plain.zadd(called, {f"{earlier(at)}:{served}": score})
+        entries = plain.xrange(stream)
+        plain.delete(stream)
+        for entry_id, entry in entries:
+            at, n = entry_id.split("-")
+            plain.xadd(stream, entry, id=f"{earlier(at)}-{n}")

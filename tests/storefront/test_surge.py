@@ -111,7 +111,7 @@ def test_a_small_surge_is_exact_and_fair(tmp_path: Path, record_property: Any) -
     command = [
         *(sys.executable, "-m", "storefront", "surge", "--drop", "120", "--shoppers", "180", "--no-workers"),
         *("--walk-away", "0.1", "--kill-web", "1", "--rate", "100", "--inside", "60", "--minutes", "2"),
-        *("--json", str(told), "--report", str(page)),
+        *("--calm", "6", "--json", str(told), "--report", str(page)),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -120,6 +120,7 @@ def test_a_small_surge_is_exact_and_fair(tmp_path: Path, record_property: Any) -
     assert [found[name] for name in figures] == [120, 0, 0, 0, 0, True, []]
     assert found["details"]["killed"] == 1
     assert found["details"]["fairness"]["early"] > 60
+    assert found["details"]["waiting"]["people"] > 60
     assert "$ bin/surge --drop 120 --shoppers 180" in page.with_suffix(".md").read_text()
     assert page.with_suffix(".svg").read_text().startswith("<svg ")
     record_property("proof", f"surge: {done.stdout.splitlines()[0]}")
