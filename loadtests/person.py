@@ -34,9 +34,7 @@ class Person(User):
 
     @task
     def visit(self) -> None:
-        """One shopper, from the door to the end; after a while the next of the same kind."""
-        if hasattr(self, "shopper") and self.crowd.people:
-            sleep(self.chance.uniform(*curves.ROOM))
+        """One shopper, from the door to the end; then the next of the same kind."""
         shopper = self.crowd.next(type(self).__name__) or self.stranger()
         self.shopper = shopper
         self.wire = Wire(self.url(), self.heard, token=shopper.token, source=shopper.source)
@@ -45,6 +43,7 @@ class Person(User):
             if not shopper.token:
                 self.sign_in()
             self.come()
+            sleep(self.chance.uniform(*curves.LEAVES))
         except Lost as trouble:
             self.story["outcome"] = f"lost: {trouble}"
         finally:
@@ -133,7 +132,8 @@ class Person(User):
         except Lost:
             self.story.setdefault("offline", []).append([time.time()])
             sleep(self.chance.uniform(1, 4))
-        self.wire.close()
+        if not self.story["outcome"]:
+            self.wire.close()
 
     def back(self) -> None:
         """The stream says something again."""
