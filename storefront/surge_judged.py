@@ -20,6 +20,7 @@ from runtime.db import reading
 from runtime.redis import asking
 from storefront import bench_machine, surge_oracle
 from storefront.bench_shop import BenchError, BenchShop, Say
+from storefront.surge_oracle import Told
 from storefront.surge_plan import Plan
 
 DROP = "surge"
@@ -67,13 +68,12 @@ def judged(
     tally, differences = tallies.tally(DROP), audit.audit(DROP).differences
     sold = surge_oracle.stock(stories, surge.numbers, exhausted=bool(surge.sold_at))
     fair = surge_oracle.fairness(stories, published)
-    gone_at, seconds = _gone(stories), {}
+    gone_at, heard = _gone(stories), dict[str, Told]()
     wrong = surge_oracle.draw_faults(published, surge.commitment)
     for what, at in (("gone", gone_at), ("ended", surge.closed_at)):
-        waiting, untold, last = surge_oracle.told(stories, what, at) if at else (0, 0, 0.0)
-        seconds[what] = {"waiting": waiting, "untold": untold, "seconds": last}
-        if untold:
-            wrong.append(f"{untold:,} of {waiting:,} who waited were not told that it is {what}")
+        heard[what] = found = surge_oracle.told(stories if at else (), what, at)
+        if found.untold:
+            wrong.append(f"{found.untold:,} of {found.waiting:,} who waited were not told that it is {what}")
     wrong += _against_sql(stories) + differences
     if tally.free or tally.held:
         wrong.append(f"at the end {tally.free:,} numbers are free and {tally.held:,} held")
@@ -82,7 +82,7 @@ def judged(
             wrong.append(f"{name}: {count:,}")
     if fair.error:
         wrong.append(f"fairness: {vars(fair)}")
-    if (late := max(one["seconds"] for one in seconds.values())) > _TOLD_WITHIN_S:
+    if (late := max(one.last for one in heard.values())) > _TOLD_WITHIN_S:
         wrong.append(f"somebody was told of the end after {late:.1f} s")
     hostile = _hostile(plan, stories, gone_at)
     wrong += hostile.pop("wrong")
@@ -90,12 +90,13 @@ def judged(
     took = max(1.0, (surge.sold_at or surge.closed_at) - surge.opens_at)
     return {
         "sold": sold.sold, "oversold": sold.oversold, "undersold": sold.undersold, "doubles": sold.doubles,
-        "fairness_error": fair.error, "told_of_end_s": max(one["seconds"] for one in seconds.values()),
+        "fairness_error": fair.error, "told_of_end_s": late,
         "audit_clean": not differences, "sold_out_after_s": took,
         "orders_per_second": sold.sold / took, "bare_rps": bare,
         "wrong": wrong,
         "details": {
-            "plan": vars(plan), "outcomes": outcomes, "fairness": vars(fair), "told": seconds, "hostile": hostile,
+            "plan": vars(plan), "outcomes": outcomes, "fairness": vars(fair), "hostile": hostile,
+            "told": {what: vars(one) for what, one in heard.items()},
             "waiting": _cost_of_waiting(surge, series), "killed": surge.killed,
             "opens_at": surge.opens_at, "closed_at": surge.closed_at, "samples": surge.samples, "series": series,
             "draw": msgspec.to_builtins(published),
@@ -190,8 +191,11 @@ def closing_lines(found: Mapping[str, Any]) -> list[str]:
         f"{fair['called']:,} calls; {fair['changed']} places changed, {details['killed']} web processes killed",
     ]
     for what, words in (("gone", "nothing is free"), ("ended", "it is over")):
-        waiting, last = told[what]["waiting"], told[what]["seconds"]
-        lines.append(f"{waiting:,} who waited were told within {last:.2f} s that {words}")
+        one = told[what]
+        lines.append(
+            f"{one['waiting']:,} who waited were told within {one['last']:.2f} s that {words} (the first after "
+            f"{one['first']:.2f} s, half of them within {one['half']:.2f} s)"
+        )
     if waiting := details["waiting"]:
         share = waiting["redis_calls"] / max(1, waiting["requests"])
         lines.append(

@@ -93,12 +93,24 @@ def stock(stories: Sequence[Story], numbers: Collection[str], *, exhausted: bool
     return Stock(len(ordered), max(0, len(ordered) - len(numbers)) + strange, max(0, short), twice)
 
 
-def told(stories: Sequence[Story], what: str, at: float) -> tuple[int, int, float]:
-    """Of those who kept their page open and waited when it happened: how many, how many were not told, and seconds
-    until the last one was. `what`: gone | ended."""
+@dataclass(frozen=True)
+class Told:
+    """Who waited when something happened: how many, how many were not told of it, and seconds until the first, half
+    of them and the last one were."""
+
+    waiting: int
+    untold: int
+    first: float
+    half: float
+    last: float
+
+
+def told(stories: Sequence[Story], what: str, at: float) -> Told:
+    """Of those who kept their page open and waited when it happened. `what`: gone | ended."""
     waiting = [one for one in stories if _waited(one, at)]
-    heard = [one[f"{what}_at"] for one in waiting if one.get(f"{what}_at")]
-    return len(waiting), len(waiting) - len(heard), max((after - at for after in heard), default=0.0)
+    heard = sorted(one[f"{what}_at"] - at for one in waiting if one.get(f"{what}_at"))
+    first, half, last = (heard[0], heard[len(heard) // 2], heard[-1]) if heard else (0.0, 0.0, 0.0)
+    return Told(len(waiting), len(waiting) - len(heard), first, half, last)
 
 
 def _waited(one: Story, at: float) -> bool:

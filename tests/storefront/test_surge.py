@@ -90,8 +90,9 @@ def test_only_who_kept_the_page_open_and_waited_must_be_told() -> None:
         waiter(joined_at=99.5), waiter(offline=[[99.0, 103.0]], gone_at=103.0),
         waiter(offline=[[50.0, 55.0]], gone_at=101.0),
     ]  # fmt: skip
-    waiting, untold, last = surge_oracle.told(stories, "gone", 100.0)
-    assert (waiting, untold, round(last, 6)) == (4, 1, 1.7)
+    told = surge_oracle.told(stories, "gone", 100.0)
+    assert (told.waiting, told.untold) == (4, 1)
+    assert [round(one, 6) for one in (told.first, told.half, told.last)] == [0.5, 1.0, 1.7]
 
 
 def test_what_hoarders_keep_is_counted_from_then_on() -> None:
