@@ -5,6 +5,7 @@ import itertools
 import json
 import random
 import time
+from contextlib import closing
 from datetime import date
 from typing import Any, ClassVar
 
@@ -121,14 +122,15 @@ class Person(User):
     def follow(self) -> None:
         """Keep the page open until something is decided. A stream that ends is opened again, as a browser does."""
         try:
-            for event, told in self.wire.events("stream", self.at("/queue/stream")):
-                self.back()
-                if event == "place":
-                    self.stands(json.loads(told))
-                elif not _goes_on(told):
-                    self.hears(json.loads(told))
-                if self.story["outcome"] or self.story.get("call"):
-                    break
+            with closing(self.wire.events("stream", self.at("/queue/stream"), _goes_on)) as stream:
+                for event, told, at in stream:
+                    self.back()
+                    if event == "place":
+                        self.stands(json.loads(told))
+                    else:
+                        self.hears(json.loads(told), at)
+                    if self.story["outcome"] or self.story.get("call"):
+                        break
         except Lost:
             self.story.setdefault("offline", []).append([time.time()])
             sleep(self.chance.uniform(1, 4))
@@ -167,16 +169,16 @@ class Person(User):
         elif state in ("gone", "ended"):
             self.told_of_end(state)
 
-    def hears(self, told: dict[str, Any]) -> None:
-        """What all are told."""
+    def hears(self, told: dict[str, Any], at: float) -> None:
+        """What all are told, and when."""
         if told["ended"]:
-            self.told_of_end("ended")
+            self.told_of_end("ended", at)
         elif told["second_at"] is not None or (told["drawn"] and told["free"] < 1 and told["loaded"]):
-            self.told_of_end("gone")
+            self.told_of_end("gone", at)
 
-    def told_of_end(self, what: str) -> None:
+    def told_of_end(self, what: str, at: float = 0.0) -> None:
         """`gone`: nothing is free, and they stay for what comes back; `ended`: they go."""
-        self.story.setdefault(f"{what}_at", time.time())
+        self.story.setdefault(f"{what}_at", at or time.time())
         if what == "ended":
             self.crowd.over = True
             self.story["outcome"] = self.story["outcome"] or "told it is over"

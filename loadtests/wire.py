@@ -5,9 +5,11 @@ import json
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 from urllib.parse import urlsplit
+
+from loadtests.stream import Dull, Stream
 
 Heard = Callable[
     [str, float, int, str], None
@@ -78,9 +80,9 @@ class Wire:
             time.sleep(min(5.0, 0.25 * 1.3**tries) * random.uniform(0.5, 1.5))
         raise Lost(f"{name}: no answer")
 
-    def events(self, name: str, path: str) -> Iterator[tuple[str, bytes]]:
-        """The events of a stream with their JSON, until it ends or `close` is called. Raises Lost when it could not
-        be opened or broke."""
+    def events(self, name: str, path: str, dull: Dull) -> Generator[tuple[str, bytes, float]]:
+        """The events of a stream with their JSON, and when each was heard, until it ends; not those that are `dull`.
+        Raises Lost when it could not be opened or broke."""
         began = time.perf_counter()
         try:
             self.close()
@@ -95,32 +97,13 @@ class Wire:
         if status != 200:
             self.close()
             raise Lost(f"{name}: {status}")
-        chunked, rest, text = b"chunked" in head.lower(), self._buffer, b""
-        self._buffer = b""
         assert self._sock
-        self._sock.settimeout(_SILENCE)
-        while True:
-            if chunked:
-                more, rest, over = _chunks(rest)
-                text += more
-            else:
-                text, rest, over = text + rest, b"", False
-            while (at := text.find(b"\n\n")) >= 0:
-                event, text = text[:at], text[at + 2 :]
-                kind, gap, data = event.partition(b"\ndata: ")
-                if gap:
-                    yield kind.rpartition(b"event: ")[2].decode(), data
-                    if self._sock is None:
-                        return
-            if over:
-                return
-            try:
-                more = self._sock.recv(65536)
-            except OSError as trouble:
-                raise Lost(str(trouble)) from trouble
-            if not more:
-                return
-            rest += more
+        begun, self._buffer = self._buffer, b""
+        stream = Stream(self._sock.fileno(), begun, chunked=b"chunked" in head.lower(), dull=dull)
+        try:
+            yield from stream.events(_SILENCE)
+        except OSError as trouble:
+            raise Lost(str(trouble)) from trouble
 
     def _once(self, name: str, method: str, path: str, body: Any, headers: str) -> Answer | None:
         began = time.perf_counter()
@@ -179,19 +162,3 @@ class Wire:
         if not more:
             raise ConnectionResetError("closed by the shop")
         self._buffer += more
-
-
-def _chunks(data: bytes) -> tuple[bytes, bytes, bool]:
-    """What whole chunks of a chunked body hold, what is left, and whether it was the last."""
-    found: list[bytes] = []
-    while True:
-        size, gap, rest = data.partition(b"\r\n")
-        if not gap:
-            return b"".join(found), data, False
-        length = int(size, 16)
-        if length == 0:
-            return b"".join(found), b"", True
-        if len(rest) < length + 2:
-            return b"".join(found), data, False
-        found.append(rest[:length])
-        data = rest[length + 2 :]

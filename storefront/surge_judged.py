@@ -75,7 +75,7 @@ def judged(
         if found.untold:
             wrong.append(f"{found.untold:,} of {found.waiting:,} who waited were not told that it is {what}")
     wrong += _against_sql(stories) + differences
-    if tally.free or tally.held:
+    if surge.sold_at and (tally.free or tally.held):
         wrong.append(f"at the end {tally.free:,} numbers are free and {tally.held:,} held")
     for name in ("oversold", "undersold", "doubles"):
         if count := getattr(sold, name):

@@ -35,9 +35,9 @@ class Fairness:
 
 def fairness(stories: Sequence[Story], published: Draw) -> Fairness:
     """Judge every place and every call. Who came again has a second place, and is judged by it as one who came late
-    is not."""
+    is not. Of an account with many connections the first that asked counts: the others are given its place."""
     rank = {ticket: place for place, ticket in enumerate(published.order, 1)}
-    once = [one for one in stories if one.get("place") and not one.get("again")]
+    once = _first_of_each(one for one in stories if one.get("place") and not one.get("again"))
     early = [one for one in once if one["early"]]
     late = [one for one in once if not one["early"]]
     called = sorted((one["place"], _seconds(one["come_by"])) for one in once if one.get("come_by"))
@@ -48,6 +48,14 @@ def fairness(stories: Sequence[Story], published: Draw) -> Fairness:
         sum(1 for _ in _falls(come_by for _, come_by in called)),
         sum(one["changes"] for one in stories),
     )  # fmt: skip
+
+
+def _first_of_each(stories: Iterable[Story]) -> list[Story]:
+    """For each ticket the story of who asked for it first."""
+    first: dict[str, Story] = {}
+    for one in sorted(stories, key=lambda one: one["joining_at"]):
+        first.setdefault(one["ticket"], one)
+    return list(first.values())
 
 
 def _not_first_come(late: Sequence[Story]) -> int:

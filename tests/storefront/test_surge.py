@@ -19,7 +19,7 @@ NUMBERS = [f"1860000100{n}" for n in range(4)]
 
 
 def early(place: int, **more: Any) -> dict[str, Any]:
-    call = {"come_by": f"2026-11-22T12:00:{place:02}+00:00", "called_at": 100.0 + place}
+    call = {"come_by": f"2026-11-22T12:00:{place:02}+00:00", "called_at": 100.0 + place, "joining_at": 1.0}
     return {"ticket": DRAWN.order[place - 1], "place": place, "early": True, "changes": 0, **call, **more}
 
 
@@ -56,6 +56,12 @@ def test_each_broken_rule_of_the_queue_is_found(rule: str, change: Any) -> None:
 def test_who_came_again_is_judged_as_nobody_else() -> None:
     told = [*fair_stories(), early(1) | {"place": 12, "again": 1}]
     assert surge_oracle.fairness(told, DRAWN).error == 0
+
+
+def test_of_an_account_s_many_connections_the_first_that_asked_counts() -> None:
+    again = [late(7, 20, 21), early(3, joining_at=20.0) | {"early": False, "joined_at": 21.0}]
+    fair = surge_oracle.fairness([*fair_stories(), *again], DRAWN)
+    assert (fair.error, fair.early, fair.late) == (0, 6, 3)
 
 
 def sold(*numbers: str) -> list[dict[str, Any]]:

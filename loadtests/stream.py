@@ -1,0 +1,104 @@
+"""An event stream heard in gevent's loop itself: what a person needs not act on never wakes them. Tens of thousands
+of pages hear each piece of news, and a switch to each of them would take longer than the shop takes to tell all."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+
+from gevent import get_hub
+from gevent.event import Event
+
+Dull = Callable[[bytes], bool]
+
+
+class Stream:
+    """The events of an open connection from its head on. `begun` is what came along with the head."""
+
+    __slots__ = (
+        "_broken",
+        "_buffer",
+        "_chunked",
+        "_dull",
+        "_fd",
+        "_heard",
+        "_over",
+        "_rest",
+        "_said_at",
+        "_watcher",
+        "_woken",
+    )
+
+    def __init__(self, fd: int, begun: bytes, *, chunked: bool, dull: Dull) -> None:
+        self._fd, self._chunked, self._dull = fd, chunked, dull
+        self._rest, self._buffer, self._over = b"", b"", False
+        self._broken: OSError | None = None
+        self._heard: deque[tuple[str, bytes, float]] = deque()
+        self._woken = Event()
+        self._said_at = time.monotonic()
+        self._watcher = get_hub().loop.io(fd, 1)
+        self._take(begun)
+
+    def events(self, silence: float) -> Generator[tuple[str, bytes, float]]:
+        """Kind, JSON and when it was heard (seconds since 1970), until the stream ends. Raises OSError when it broke,
+        or said nothing for `silence` seconds."""
+        self._watcher.start(self._ready)
+        try:
+            while True:
+                while self._heard:
+                    yield self._heard.popleft()
+                if self._broken:
+                    raise self._broken
+                if self._over:
+                    return
+                self._woken.clear()
+                self._woken.wait(silence)
+                if not self._heard and not self._over and time.monotonic() - self._said_at > silence:
+                    raise TimeoutError("the stream said nothing")
+        finally:
+            self._watcher.stop()
+            self._watcher.close()
+
+    def _ready(self) -> None:
+        """In the loop: it must not wait."""
+        try:
+            more = os.read(self._fd, 65536)
+        except BlockingIOError:
+            return
+        except OSError as trouble:
+            more, self._broken = b"", trouble
+        self._said_at = time.monotonic()
+        if more:
+            self._take(more)
+        else:
+            self._over = True
+        if self._over:
+            self._watcher.stop()
+        if self._over or self._heard:
+            self._woken.set()
+
+    def _take(self, more: bytes) -> None:
+        if self._chunked:
+            more, self._rest, self._over = chunks(self._rest + more)
+        self._buffer += more
+        while (at := self._buffer.find(b"\n\n")) >= 0:
+            event, self._buffer = self._buffer[:at], self._buffer[at + 2 :]
+            kind, gap, data = event.partition(b"\ndata: ")
+            if gap and not self._dull(data):
+                self._heard.append((kind.rpartition(b"event: ")[2].decode(), data, time.time()))
+
+
+def chunks(data: bytes) -> tuple[bytes, bytes, bool]:
+    """What whole chunks of a chunked body hold, what is left, and whether it was the last."""
+    found: list[bytes] = []
+    while True:
+        size, gap, rest = data.partition(b"\r\n")
+        if not gap:
+            return b"".join(found), data, False
+        length = int(size, 16)
+        if length == 0:
+            return b"".join(found), b"", True
+        if len(rest) < length + 2:
+            return b"".join(found), data, False
+        found.append(rest[:length])
+        data = rest[length + 2 :]
