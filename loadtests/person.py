@@ -7,6 +7,7 @@ import random
 import time
 from contextlib import closing
 from datetime import date
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from gevent import sleep
@@ -37,14 +38,15 @@ class Person(User):
     def visit(self) -> None:
         """One shopper, from the door to the end; then the next of the same kind."""
         shopper = self.crowd.next(type(self).__name__) or self.stranger()
-        self.shopper = shopper
+        self.shopper, self.looked = shopper, False
         self.wire = Wire(self.url(), self.heard, token=shopper.token, source=shopper.source)
         self.story: dict[str, Any] = {"nth": shopper.nth, "role": shopper.role, "outcome": "", "changes": 0}
         try:
             if not shopper.token:
                 self.sign_in()
             self.come()
-            sleep(self.chance.uniform(*curves.LEAVES))
+            if not self.looked:
+                sleep(self.chance.uniform(*curves.LEAVES))
         except Lost as trouble:
             self.story["outcome"] = f"lost: {trouble}"
         finally:
@@ -122,13 +124,11 @@ class Person(User):
     def follow(self) -> None:
         """Keep the page open until something is decided. A stream that ends is opened again, as a browser does."""
         try:
-            with closing(self.wire.events("stream", self.at("/queue/stream"), _goes_on)) as stream:
-                for event, told, at in stream:
+            with closing(self.wire.events("stream", self.at("/queue/stream"), self.reads)) as stream:
+                for event, told in stream:
                     self.back()
                     if event == "place":
                         self.stands(json.loads(told))
-                    else:
-                        self.hears(json.loads(told), at)
                     if self.story["outcome"] or self.story.get("call"):
                         break
         except Lost:
@@ -169,12 +169,15 @@ class Person(User):
         elif state in ("gone", "ended"):
             self.told_of_end(state)
 
-    def hears(self, told: dict[str, Any], at: float) -> None:
-        """What all are told, and when."""
-        if told["ended"]:
-            self.told_of_end("ended", at)
-        elif told["second_at"] is not None or (told["drawn"] and told["free"] < 1 and told["loaded"]):
-            self.told_of_end("gone", at)
+    def reads(self, event: str, told: bytes, at: float) -> float | None:
+        """In the loop: news of the end is noted when it comes, and looked at for a while before they go."""
+        if event == "place":
+            return 0.0
+        if not (what := _what(told)):
+            return None
+        self.told_of_end(what, at)
+        self.looked = what == "ended"
+        return self.chance.uniform(*curves.LEAVES) if self.looked else None
 
     def told_of_end(self, what: str, at: float = 0.0) -> None:
         """`gone`: nothing is free, and they stay for what comes back; `ended`: they go."""
@@ -278,9 +281,14 @@ class Person(User):
         )  # fmt: skip
 
 
-def _goes_on(news: bytes) -> bool:
-    """Is there nothing in it but how far it went? Most news is so, and thirty thousand pages hear each."""
-    return b'"ended":false' in news and b'"second_at":null' in news and b'"free":0,' not in news
+@lru_cache(maxsize=64)
+def _what(news: bytes) -> str:
+    """What news for all says of the end: ended, gone or nothing. Thirty thousand pages hear the same."""
+    told = json.loads(news)
+    if told["ended"]:
+        return "ended"
+    gone = told["second_at"] is not None or (told["drawn"] and told["free"] < 1 and told["loaded"])
+    return "gone" if gone else ""
 
 
 def made_up_id(nth: int) -> str:

@@ -1,47 +1,53 @@
-"""An event stream heard in gevent's loop itself: what a person needs not act on never wakes them. Tens of thousands
-of pages hear each piece of news, and a switch to each of them would take longer than the shop takes to tell all."""
+"""An event stream heard in gevent's loop itself: what a person needs not act on never wakes them, and what
+they act on later wakes them then. Tens of thousands of pages hear each piece of news, and a switch to each of
+them would take longer than the shop takes to tell all."""
 
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator
+from typing import Any
 
 from gevent import get_hub
 from gevent.event import Event
 
-Dull = Callable[[bytes], bool]
+Hears = Callable[[str, bytes, float], float | None]
 
 
 class Stream:
-    """The events of an open connection from its head on. `begun` is what came along with the head."""
+    """The events of an open connection from its head on. `begun` is what came along with the head. `hears` is
+    told in the loop of each event: its kind, its JSON, and when (seconds since 1970); it must not wait. It
+    says in how many seconds the person acts on it, None for never."""
 
     __slots__ = (
         "_broken",
         "_buffer",
         "_chunked",
-        "_dull",
         "_fd",
         "_heard",
+        "_hears",
         "_over",
         "_rest",
         "_said_at",
+        "_timer",
         "_watcher",
         "_woken",
     )
 
-    def __init__(self, fd: int, begun: bytes, *, chunked: bool, dull: Dull) -> None:
-        self._fd, self._chunked, self._dull = fd, chunked, dull
+    def __init__(self, fd: int, begun: bytes, *, chunked: bool, hears: Hears) -> None:
+        self._fd, self._chunked, self._hears = fd, chunked, hears
         self._rest, self._buffer, self._over = b"", b"", False
         self._broken: OSError | None = None
-        self._heard: deque[tuple[str, bytes, float]] = deque()
+        self._heard: deque[tuple[str, bytes]] = deque()
+        self._timer: Any = None
         self._woken = Event()
         self._said_at = time.monotonic()
         self._watcher = get_hub().loop.io(fd, 1)
         self._take(begun)
 
-    def events(self, silence: float) -> Generator[tuple[str, bytes, float]]:
-        """Kind, JSON and when it was heard (seconds since 1970), until the stream ends. Raises OSError when it broke,
-        or said nothing for `silence` seconds."""
+    def events(self, silence: float) -> Generator[tuple[str, bytes]]:
+        """Kind and JSON of what is acted on, until the stream ends. Raises OSError when it broke, or said nothing for
+        `silence` seconds."""
         self._watcher.start(self._ready)
         try:
             while True:
@@ -58,6 +64,8 @@ class Stream:
         finally:
             self._watcher.stop()
             self._watcher.close()
+            if self._timer is not None:
+                self._timer.close()
 
     def _ready(self) -> None:
         """In the loop: it must not wait."""
@@ -74,7 +82,7 @@ class Stream:
             self._over = True
         if self._over:
             self._watcher.stop()
-        if self._over or self._heard:
+        if self._over or (self._heard and self._timer is None):
             self._woken.set()
 
     def _take(self, more: bytes) -> None:
@@ -84,8 +92,17 @@ class Stream:
         while (at := self._buffer.find(b"\n\n")) >= 0:
             event, self._buffer = self._buffer[:at], self._buffer[at + 2 :]
             kind, gap, data = event.partition(b"\ndata: ")
-            if gap and not self._dull(data):
-                self._heard.append((kind.rpartition(b"event: ")[2].decode(), data, time.time()))
+            if gap:
+                self._hear(kind.rpartition(b"event: ")[2].decode(), data)
+
+    def _hear(self, kind: str, data: bytes) -> None:
+        seconds = self._hears(kind, data, time.time())
+        if seconds is None:
+            return
+        self._heard.append((kind, data))
+        if seconds and self._timer is None:
+            self._timer = get_hub().loop.timer(seconds)
+            self._timer.start(self._woken.set)
 
 
 def chunks(data: bytes) -> tuple[bytes, bytes, bool]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 from urllib.parse import urlsplit
 
-from loadtests.stream import Dull, Stream
+from loadtests.stream import Hears, Stream
 
 Heard = Callable[
     [str, float, int, str], None
@@ -80,9 +80,9 @@ class Wire:
             time.sleep(min(5.0, 0.25 * 1.3**tries) * random.uniform(0.5, 1.5))
         raise Lost(f"{name}: no answer")
 
-    def events(self, name: str, path: str, dull: Dull) -> Generator[tuple[str, bytes, float]]:
-        """The events of a stream with their JSON, and when each was heard, until it ends; not those that are `dull`.
-        Raises Lost when it could not be opened or broke."""
+    def events(self, name: str, path: str, hears: Hears) -> Generator[tuple[str, bytes]]:
+        """The events of a stream that are acted on, with their JSON, until it ends (see Stream). Raises Lost when it
+        could not be opened or broke."""
         began = time.perf_counter()
         try:
             self.close()
@@ -99,7 +99,7 @@ class Wire:
             raise Lost(f"{name}: {status}")
         assert self._sock
         begun, self._buffer = self._buffer, b""
-        stream = Stream(self._sock.fileno(), begun, chunked=b"chunked" in head.lower(), dull=dull)
+        stream = Stream(self._sock.fileno(), begun, chunked=b"chunked" in head.lower(), hears=hears)
         try:
             yield from stream.events(_SILENCE)
         except OSError as trouble:
