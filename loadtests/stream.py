@@ -48,7 +48,6 @@ class Stream:
     def events(self, silence: float) -> Generator[tuple[str, bytes]]:
         """Kind and JSON of what is acted on, until the stream ends. Raises OSError when it broke, or said nothing for
         `silence` seconds."""
-        self._watcher.start(self._ready)
         try:
             while True:
                 while self._heard:
@@ -58,7 +57,10 @@ class Stream:
                 if self._over:
                     return
                 self._woken.clear()
+                # Not while the person acts: they may close the connection, and its number is another's then.
+                self._watcher.start(self._ready)
                 self._woken.wait(silence)
+                self._watcher.stop()
                 if not self._heard and not self._over and time.monotonic() - self._said_at > silence:
                     raise TimeoutError("the stream said nothing")
         finally:

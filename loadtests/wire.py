@@ -97,11 +97,15 @@ class Wire:
         if status != 200:
             self.close()
             raise Lost(f"{name}: {status}")
-        assert self._sock
+        sock = self._sock
+        assert sock
         begun, self._buffer = self._buffer, b""
-        stream = Stream(self._sock.fileno(), begun, chunked=b"chunked" in head.lower(), hears=hears)
+        stream = Stream(sock.fileno(), begun, chunked=b"chunked" in head.lower(), hears=hears)
         try:
-            yield from stream.events(_SILENCE)
+            for event in stream.events(_SILENCE):
+                yield event
+                if self._sock is not sock:
+                    return  # whoever acted on it closed the page
         except OSError as trouble:
             raise Lost(str(trouble)) from trouble
 
