@@ -21,6 +21,13 @@ def last(session: Session, account: str) -> Receiver | None:
     return receiver(order) if order else None
 
 
+def goods(order: Order) -> str:
+    """What lies in the parcel, in the courier's neutral words, with gifts and extras by name."""
+    names = ["SIM kit", *(["phone"] if order.kind == "bundle" else [])]
+    names += [line.en for line in prices.thaw(order.price).lines if line.code in ("gift", "bundle")]
+    return ", ".join(names)[:80]
+
+
 def insured_fen(order: Order) -> int:
     """Declared value in fen: the package price of a handset, nothing for a bare card."""
     return prices.thaw(order.price).package_fen

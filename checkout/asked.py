@@ -20,6 +20,9 @@ class OrderRequest:
     id_number: str
     receiver: Receiver
     payment: str
+    first_month: str = ""  # "" for the plan's usual way
+    extras: tuple[str, ...] = ()  # promotions' codes
+    due_now_fen: int | None = None  # as the shopper was shown it; None: whatever it is
 
     def __repr__(self) -> str:
         return f"OrderRequest(payment={self.payment!r})"
@@ -42,9 +45,10 @@ def read(*, account: str, phone: str, hold_id: str, key: str, request: OrderRequ
     """Raises Invalid when the key is none."""
     if not 1 <= len(key) <= 200:
         raise Invalid(**{"Idempotency-Key": N_("Send an Idempotency-Key of 1 to 200 characters.")})
-    whole = msgspec.json.encode(
-        [hold_id, phone, request.name, request.id_number, request.receiver, request.payment]
-    )
+    said = [hold_id, phone, request.name, request.id_number, request.receiver, request.payment]
+    if request.first_month or request.extras:
+        said.append([request.first_month, *sorted(request.extras)])
+    whole = msgspec.json.encode(said)
     order_id = derived_id("ord", account, key)
     return Asked(account, phone, hold_id, key, request, order_id, digest("order", whole.decode()))
 

@@ -35,10 +35,11 @@ class AtHand:
 
     holds: dict[str, Hold]
     people: dict[str, Buyer]
-    drops: dict[str, Any]  # id, cod, pay_seconds, shadow_of
+    drops: dict[str, Any]  # id, cod, pay_seconds, shadow_of, hold_seconds
     offers: dict[str, OnSale]
     numbers: dict[str, Any]
     couriers: Sequence[Any]
+    ordered: set[str]  # accounts with a live order; asked for only where a promotion is for who has none
 
 
 def before(session: Session, asked: Sequence[Asked]) -> Before:
@@ -57,13 +58,21 @@ def at_hand(session: Session, asked: Sequence[Asked]) -> AtHand:
     held = holds.find_many({one.hold_id for one in asked})
     mine = [hold for one in asked if (hold := held.get(one.hold_id)) and hold.account == one.account]
     drops = session.execute(_DROPS, {"ids": list({hold.drop for hold in mine})})
+    on_sale = offers.on_sale(session, {hold.offer for hold in mine})
+    welcoming = {
+        id
+        for id, offer in on_sale.items()
+        if any(promotion.audience == "first_order" for promotion in offer.facts.promotions)
+    }
+    newcomers = {hold.account for hold in mine if hold.offer in welcoming}
     return AtHand(
         holds=held,
         people=people.verified(session, {one.account for one in asked if not named(one.request)}),
         drops={drop.id: drop for drop in drops},
-        offers=offers.on_sale(session, {hold.offer for hold in mine}),
+        offers=on_sale,
         numbers=numbers.facts_of_many(session, {hold.number for hold in mine}),
         couriers=couriers.reach(session),
+        ordered=set(session.scalars(_ORDERED, {"accounts": list(newcomers)})) if newcomers else set(),
     )
 
 
@@ -76,4 +85,7 @@ _BEFORE = union_all(
         among(_CLAIM.order_id, "ids"), _CLAIM.fate == claims.VOIDED
     ),
 )
-_DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds, _DROP.shadow_of).where(among(_DROP.id, "ids"))
+_ORDERED = select(_ORDER.account).where(among(_ORDER.account, "accounts"), _ORDER.live).distinct()
+_DROPS = select(_DROP.id, _DROP.cod, _DROP.pay_seconds, _DROP.shadow_of, _DROP.hold_seconds).where(
+    among(_DROP.id, "ids")
+)

@@ -1,142 +1,121 @@
-"""What can be on offer at all: plans, handsets with their skus, contract policies."""
+"""The catalogue through its versions: what can be on offer, read from files, previewed, published. A version never
+changes; offers are made from one, and an order keeps the one it was priced with."""
 
-import tomllib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import select
+import msgspec
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from checkout.models import ContractPolicy, Handset, HandsetSku, Plan
-from checkout.prices import check_policy
+from checkout import catalogue_merge, catalogue_rows, catalogue_shape
+from checkout.catalogue_merge import Change
+from checkout.catalogue_shape import Catalogue, Policy
+from checkout.models import CatalogueVersion
+from inventory import grades
+from runtime import clock
 from runtime.bulk import insert_new
-from runtime.facts import N_, Invalid, NotFound
+from runtime.facts import N_, NotFound, WrongMove
 
 DATA = Path(__file__).parent / "data"
+EMPTY = Catalogue()
 
 
 @dataclass(frozen=True)
-class Sku:
-    """A colour and storage of a handset to add."""
+class Preview:
+    """What a file would make of the catalogue: over which version, what then is in it, and what changes."""
 
-    sku: str
-    colour_zh: str
-    colour_en: str
-    storage_gb: int
-
-
-def add_plans(session: Session, path: Path = DATA / "plans.toml") -> list[Plan]:
-    """Add the plans of a file; those already there stay as they are, since orders were made with them."""
-    table = tomllib.loads(path.read_text())
-    rows = [
-        {
-            "id": row["id"],
-            "name_zh": row["zh"],
-            "name_en": row["en"],
-            "kind": kind,
-            "monthly_fen": row["fee"] * 100,
-            "topup_fen": row["topup"] * 100,
-            "minutes": row["minutes"],
-            "data_mb": row["data"],
-            "texts": row["texts"],
-        }
-        for kind in ("prepaid", "postpaid")
-        for row in table[kind]
-    ]
-    insert_new(session, Plan, rows)
-    return plans(session)
+    base: int
+    catalogue: Catalogue
+    changes: tuple[Change, ...]
 
 
-def plans(session: Session) -> list[Plan]:
-    """All plans, prepaid first, then by fee."""
-    return list(session.scalars(select(Plan).order_by(Plan.kind.desc(), Plan.monthly_fen)))
+def newest(session: Session) -> int:
+    """The newest version; 0 before the first."""
+    return session.scalar(select(func.max(CatalogueVersion.version))) or 0
 
 
-def add_handset(session: Session, *, id: str, name_zh: str, name_en: str, skus: Sequence[Sku]) -> Handset:
-    """Add a handset and its skus; what is already there stays."""
-    insert_new(session, Handset, [{"id": id, "name_zh": name_zh, "name_en": name_en}])
-    insert_new(
-        session,
-        HandsetSku,
-        [
-            {
-                "sku": one.sku,
-                "handset_id": id,
-                "colour_zh": one.colour_zh,
-                "colour_en": one.colour_en,
-                "storage_gb": one.storage_gb,
-            }
-            for one in skus
-        ],
-    )
-    return session.get_one(Handset, id)
+def current(session: Session) -> Catalogue:
+    """What can be put on offer now."""
+    return at(session, newest(session))
 
 
-def add_policies(
-    session: Session, handset_id: str, path: Path = DATA / "iphone4_8gb.toml"
-) -> list[ContractPolicy]:
-    """Add a handset's prestore-get-handset table: a row for each post-paid plan and term of the file.
-
-    Raises Invalid when a row does not add up to the package price or names a fee no plan has."""
-    table = tomllib.loads(path.read_text())
-    by_fee = {
-        plan.monthly_fen: plan.id for plan in session.scalars(select(Plan).where(Plan.kind == "postpaid"))
-    }
-    rows = [
-        _policy(handset_id, by_fee, entry, months, table)
-        for entry in table["plans"]
-        for months in (12, 24, 36)
-        if str(months) in entry
-    ]
-    insert_new(session, ContractPolicy, rows)
-    return policies(session, handset_id)
-
-
-def policies(session: Session, handset_id: str) -> list[ContractPolicy]:
-    """A handset's contract rows by term and handset price, dearest handset first."""
-    return list(
-        session.scalars(
-            select(ContractPolicy)
-            .where(ContractPolicy.handset_id == handset_id)
-            .order_by(ContractPolicy.months, ContractPolicy.handset_fen.desc(), ContractPolicy.id)
-        )
-    )
-
-
-def policy(session: Session, handset_id: str, plan_id: str, months: int) -> ContractPolicy:
-    """The contract row of a handset, plan and term; raises NotFound when the table has none."""
-    found = session.scalar(
-        select(ContractPolicy).where(
-            ContractPolicy.handset_id == handset_id,
-            ContractPolicy.plan_id == plan_id,
-            ContractPolicy.months == months,
-        )
-    )
+def at(session: Session, version: int) -> Catalogue:
+    """The catalogue of a version. Raises NotFound."""
+    if version == 0:
+        return EMPTY
+    found = session.get(CatalogueVersion, version)
     if found is None:
-        raise NotFound(N_("There is no contract for this handset with that plan and term."))
-    return found
+        raise NotFound(N_("There is no such version of the catalogue."))
+    return _read(found.sha256, msgspec.json.encode(found.document))
 
 
-def _policy(
-    handset_id: str, by_fee: dict[int, str], entry: dict[str, Any], months: int, table: dict[str, Any]
-) -> dict[str, Any]:
-    row = entry[str(months)]
-    if row["handset"] + row["prestore"] != table["package_yuan"]:
-        raise Invalid(policy=N_("Handset and prestored credit must add up to the package price."))
-    if entry["fee"] * 100 not in by_fee:
-        raise Invalid(policy=N_("There is no post-paid plan with that monthly fee."))
-    handset, prestore, each = (row[name] * 100 for name in ("handset", "prestore", "return"))
-    check_policy(handset, prestore, each, months)
-    plan_id = by_fee[entry["fee"] * 100]
-    return {
-        "id": f"{handset_id}:{plan_id}:{months}",
-        "handset_id": handset_id,
-        "plan_id": plan_id,
-        "months": months,
-        "handset_fen": handset,
-        "prestore_fen": prestore,
-        "return_fen": each,
-        "source": table["source"],
+def versions(session: Session, most: int = 50) -> list[CatalogueVersion]:
+    """The newest first."""
+    newest_first = select(CatalogueVersion).order_by(CatalogueVersion.version.desc())
+    return list(session.scalars(newest_first.limit(most)))
+
+
+def preview(session: Session, files: Sequence[tuple[str, bytes]]) -> Preview:
+    """What these files (name, bytes), one after the other, would change. Writes nothing. Raises Invalid with a
+    sentence for each fault."""
+    base = newest(session)
+    before = made = at(session, base)
+    for name, raw in files:
+        made = catalogue_merge.merged(made, catalogue_rows.rows(name, raw))
+    return Preview(base, made, tuple(catalogue_merge.changes(before, made)))
+
+
+def publish(session: Session, seen: Preview, *, actor: str, reason: str) -> int:
+    """Make what was previewed the newest version; gives it. Where nothing changes, the version that is there.
+    Offers that stand keep theirs. The money of grades is written to the numbers that are in no drop.
+
+    Raises WrongMove when somebody has published since the preview."""
+    if not seen.changes:
+        return seen.base
+    document = catalogue_shape.written(seen.catalogue)
+    row = {
+        "version": seen.base + 1,
+        "at": clock.now(),
+        "actor": actor,
+        "reason": reason,
+        "sha256": hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest(),
+        "document": document,
+        "changes": msgspec.to_builtins(seen.changes),
     }
+    if newest(session) != seen.base or not insert_new(session, CatalogueVersion, [row]):
+        raise changed()
+    if any(one.thing == "grade" for one in seen.changes):
+        made = (
+            grades.Grade(one.grade, one.prestore_fen, one.spend_fen, one.months)
+            for one in seen.catalogue.grade.values()
+        )
+        grades.put(session, made)
+    return seen.base + 1
+
+
+def changed() -> WrongMove:
+    """Somebody has published since the preview."""
+    return WrongMove(N_("The catalogue has changed since you looked. Look at the changes again."))
+
+
+def add(session: Session, paths: Sequence[Path], *, actor: str, reason: str) -> int:
+    """Preview and publish files of our own in one go; the newest version then."""
+    seen = preview(session, [(path.name, path.read_bytes()) for path in paths])
+    return publish(session, seen, actor=actor, reason=reason)
+
+
+def policy(found: Catalogue, handset: str, plan: str, months: int) -> Policy:
+    """The contract of a handset on a plan for a term. Raises NotFound when there is none."""
+    known = found.policy.get(f"{handset}:{plan}:{months}")
+    if known is None:
+        raise NotFound(N_("There is no contract for this handset with that plan and term."))
+    return known
+
+
+@lru_cache(maxsize=8)
+def _read(_sha256: str, document: bytes) -> Catalogue:
+    return msgspec.json.decode(document, type=Catalogue)

@@ -29,4 +29,6 @@ class Paper:
     allowances: str
     handset: str
     price: Quote
+    policy: str = "prestore"  # the kind of contract, of a handset
+    penalty_months: int = 0  # fees that leaving early costs
     signature: Signature | None = None

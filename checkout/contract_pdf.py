@@ -106,12 +106,23 @@ _LABELS = {
     "prestore": "合约预存话费",
     "topup": "首充话费",
     "number_prestore": "靓号预存话费",
+    "gift": "赠品",
+    "discount": "优惠",
+    "credit": "赠送话费",
+    "bundle": "加购",
+    "first_month": "首月资费",
     "plan": "套餐月费",
+    "credit_each_month": "每月赠送话费",
 }
-_WHEN = {"now": "现在支付", "monthly": "每月"}
+_WHEN = {"now": "现在支付", "first": "首月", "monthly": "每月"}
 
 
 def _handset(paper: Paper) -> str:
+    if paper.policy == "credit":
+        return (
+            f"合约机：{paper.handset}。购机送费，手机全款购买，合约期 {paper.price.term_months} 个月，"
+            "赠送话费按月到账，不可提现。"
+        )
     return (
         f"合约机：{paper.handset}。存费送机，产品包价格 {yuan(paper.price.package_fen)} 元，"
         f"合约期 {paper.price.term_months} 个月，预存话费按月返还，不能整除的余额随首月返还。"
@@ -149,7 +160,7 @@ def _clauses(paper: Paper) -> list[str]:
     if paper.price.term_months:
         clauses.append(
             f"本号码在 {paper.price.term_months} 个月内不办理销户、过户，月消费不低于所选套餐月费。"
-            "提前解约的，尚未返还的预存话费不再返还。"
+            + _leaving(paper)
         )
     if paper.handset:
         clauses.append(
@@ -157,6 +168,14 @@ def _clauses(paper: Paper) -> list[str]:
         )
     clauses.append("客户的身份信息加密保存，仅用于实名登记，服务终止后依法保存两年。")
     return clauses
+
+
+def _leaving(paper: Paper) -> str:
+    """What leaving early costs."""
+    if paper.penalty_months:
+        amount = yuan(paper.penalty_months * paper.price.fee_fen)
+        return f"提前解约的，支付 {paper.penalty_months} 个月套餐月费（{amount} 元）作为违约金。"
+    return "提前解约的，尚未返还的预存话费不再返还。"
 
 
 def _signature(signature: Signature | None) -> list[Any]:

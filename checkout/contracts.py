@@ -185,9 +185,8 @@ def _existing(session: Session, order_id: str) -> Contract:
 
 def _paper(session: Session, order: Order) -> Paper:
     plain = vault.reveal(session, order.person_id, who="contract", why=order.id)
-    offer = offers.find(session, order.offer_id)
-    plan = offer.plan
-    allowances = f"{plan.minutes} 分钟，{plan.data_mb} MB，{plan.texts} 条短信"
+    terms = offers.facts(offers.find(session, order.offer_id))
+    allowances = f"{terms.minutes} 分钟，{terms.data_mb} MB，{terms.texts} 条短信"
     return Paper(
         order_id=order.id,
         made_at=order.created_at,
@@ -195,9 +194,11 @@ def _paper(session: Session, order: Order) -> Paper:
         masked_id=people.find(session, order.person_id).masked_id,
         phone=order.phone_masked,
         number=order.number,
-        plan=f"{plan.name_zh} {prices.yuan(plan.monthly_fen)} 元/月",
+        plan=f"{terms.plan_zh} {prices.yuan(terms.fee_fen)} 元/月",
         allowances=allowances,
-        handset=offer.sku.name_zh if offer.sku else "",
+        handset=terms.handset_zh,
+        policy=terms.policy,
+        penalty_months=terms.penalty_months,
         price=prices.thaw(order.price),
     )
 

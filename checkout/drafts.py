@@ -1,7 +1,9 @@
 """A checked order before its number is claimed: all that can be wrong with a request is found here."""
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from checkout import prices
@@ -92,7 +94,11 @@ def check(known: AtHand, before: Before, asked: Asked) -> Draft:
         raise prices.WrongStock(number=hold.number)  # the handset of this offer was not held with the number
     if number is None:
         raise NotFound
-    price = prices.quote(offer.facts, number_facts(number))
+    who = audience(first_order=asked.account not in known.ordered, verified=buyer is not None)
+    chosen = choice(request.first_month, request.extras, who, hold, drop.hold_seconds)
+    price = prices.quote(offer.facts, number_facts(number), chosen)
+    if request.due_now_fen is not None and request.due_now_fen != price.due_now_fen:
+        raise prices.PriceChanged(due_now_fen=price.due_now_fen)
     phone = phones.normalise(asked.phone)
     min_age = settings().min_age_bundle if offer.kind == "bundle" else settings().min_age_card
     if buyer:
@@ -113,6 +119,20 @@ def check(known: AtHand, before: Before, asked: Asked) -> Draft:
     )
 
 
+def choice(
+    first_month: str, extras: Iterable[str], audience: frozenset[str], hold: Hold, hold_seconds: int
+) -> prices.Choice:
+    """What was chosen with a hold. Promotions count that were on when it began: a price that was shown stays."""
+    at = hold.expires_at - timedelta(seconds=hold_seconds)
+    return prices.Choice(first_month, frozenset(extras), audience, at)
+
+
+def audience(*, first_order: bool, verified: bool) -> frozenset[str]:
+    """Whom of the promotions' audiences a shopper belongs to. `verified`: it is their verified person who buys."""
+    also = {"first_order": first_order, "verified": verified}
+    return frozenset({"everyone", *(name for name, is_so in also.items() if is_so)})
+
+
 def number_facts(number: Any) -> NumberFacts:
     """What the price depends on."""
     return NumberFacts(
@@ -121,6 +141,7 @@ def number_facts(number: Any) -> NumberFacts:
         prestore_fen=number.prestore_fen,
         min_spend_fen=number.min_spend_fen,
         term_months=number.term_months,
+        grade=number.grade,
     )
 
 

@@ -3,77 +3,28 @@
 from datetime import date, datetime
 
 from sqlalchemy import JSON, Date, ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db import Base, SealedText, UtcDateTime
 
 
-class Plan(Base):
-    """A tariff. Prepaid plans take the fee from credit, post-paid plans bill it; both ask it monthly."""
+class CatalogueVersion(Base):
+    """The catalogue as it was published: the whole of it (catalogue_shape.Catalogue), and what changed by it."""
 
-    __tablename__ = "plans"
+    __tablename__ = "catalogue_versions"
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    name_zh: Mapped[str] = mapped_column(String(60))
-    name_en: Mapped[str] = mapped_column(String(60))
-    kind: Mapped[str] = mapped_column(String(10))  # prepaid | postpaid
-    monthly_fen: Mapped[int]
-    topup_fen: Mapped[int] = mapped_column(default=0)  # credit bought with a bare card, there from activation
-    minutes: Mapped[int] = mapped_column(default=0)
-    data_mb: Mapped[int] = mapped_column(default=0)
-    texts: Mapped[int] = mapped_column(default=0)
-
-
-class Handset(Base):
-    """A model of phone; what is sold and counted is one of its skus."""
-
-    __tablename__ = "handsets"
-
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    name_zh: Mapped[str] = mapped_column(String(60))
-    name_en: Mapped[str] = mapped_column(String(60))
-
-
-class HandsetSku(Base):
-    """One colour and storage of a handset, the thing in a box."""
-
-    __tablename__ = "handset_skus"
-
-    sku: Mapped[str] = mapped_column(String(60), primary_key=True)
-    handset_id: Mapped[str] = mapped_column(ForeignKey("handsets.id"), index=True)
-    colour_zh: Mapped[str] = mapped_column(String(20))
-    colour_en: Mapped[str] = mapped_column(String(20))
-    storage_gb: Mapped[int]
-
-    handset: Mapped[Handset] = relationship(lazy="joined")
-
-    @property
-    def name_zh(self) -> str:
-        return f"{self.handset.name_zh} {self.storage_gb}GB {self.colour_zh}"
-
-    @property
-    def name_en(self) -> str:
-        return f"{self.handset.name_en} {self.storage_gb} GB {self.colour_en}"
-
-
-class ContractPolicy(Base):
-    """One row of a prestore-get-handset table: this handset on this plan for this many months."""
-
-    __tablename__ = "contract_policies"
-    __table_args__ = (UniqueConstraint("handset_id", "plan_id", "months"),)
-
-    id: Mapped[str] = mapped_column(String(80), primary_key=True)
-    handset_id: Mapped[str] = mapped_column(ForeignKey("handsets.id"))
-    plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
-    months: Mapped[int]
-    handset_fen: Mapped[int]
-    prestore_fen: Mapped[int]
-    return_fen: Mapped[int]  # each month; prestore - months * return comes with the first
-    source: Mapped[str] = mapped_column(String(80), default="")
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(60))
+    reason: Mapped[str] = mapped_column(String(400))
+    sha256: Mapped[str] = mapped_column(String(64))  # of the document, its keys sorted
+    document: Mapped[dict[str, object]] = mapped_column(JSON)
+    changes: Mapped[list[dict[str, object]]] = mapped_column(JSON)
 
 
 class Offer(Base):
-    """What a drop sells: a card on a plan, or a handset with plan and term."""
+    """What a drop sells: a card on a plan, or a handset with plan and term. `terms` is prices.OfferFacts, taken
+    from a version of the catalogue once and never changed."""
 
     __tablename__ = "offers"
 
@@ -81,13 +32,9 @@ class Offer(Base):
     drop_id: Mapped[str] = mapped_column(String(60), index=True)
     kind: Mapped[str] = mapped_column(String(10))  # card | bundle
     position: Mapped[int] = mapped_column(default=0)
-    plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
-    sku_code: Mapped[str | None] = mapped_column(ForeignKey("handset_skus.sku"))
-    policy_id: Mapped[str | None] = mapped_column(ForeignKey("contract_policies.id"))
-
-    plan: Mapped[Plan] = relationship(lazy="joined")
-    sku: Mapped[HandsetSku | None] = relationship(lazy="joined")
-    policy: Mapped[ContractPolicy | None] = relationship(lazy="joined")
+    plan_id: Mapped[str] = mapped_column(String(40))
+    sku_code: Mapped[str | None] = mapped_column(String(60))
+    terms: Mapped[dict[str, object]] = mapped_column(JSON)
 
 
 class Order(Base):

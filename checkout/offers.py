@@ -2,12 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from checkout import catalogue
-from checkout.models import HandsetSku, Offer, Plan
+from checkout.catalogue_shape import Catalogue
+from checkout.models import Offer
 from checkout.prices import OfferFacts
 from runtime.bulk import insert_new
 from runtime.facts import N_, Invalid, NotFound
@@ -23,38 +26,64 @@ def add(
     months: int = 0,
     position: int = 0,
 ) -> Offer:
-    """Put an offer into a drop: a card, or with `sku` and `months` a bundle. Adding it again changes nothing.
+    """Put an offer into a drop, on the terms of the newest catalogue: a card, or with `sku` and `months` a bundle.
+    Adding it again changes nothing.
 
-    Raises NotFound for a plan, sku or contract row that is not there, Invalid for a card without a price."""
-    plan = session.get(Plan, plan_id)
+    Raises NotFound for a plan, sku or contract that is not there, Invalid for a card without a price."""
+    version = catalogue.newest(session)
+    terms = terms_of(catalogue.at(session, version), version, drop_id, plan_id, sku, months)
+    row = {
+        "id": id,
+        "drop_id": drop_id,
+        "kind": terms.kind,
+        "position": position,
+        "plan_id": plan_id,
+        "sku_code": sku or None,
+        "terms": msgspec.to_builtins(terms),
+    }
+    insert_new(session, Offer, [row])
+    return find(session, id)
+
+
+def terms_of(
+    known: Catalogue, version: int, drop_id: str, plan_id: str, sku: str = "", months: int = 0
+) -> OfferFacts:
+    """What an offer of that catalogue is, and what its price depends on. Raises as `add` does."""
+    plan = known.plan.get(plan_id)
     if plan is None:
         raise NotFound(N_("There is no such plan."))
-    policy = None
+    given: dict[str, Any] = {"kind": "card", "topup_fen": plan.topup_fen}
     if sku:
-        handset = session.get(HandsetSku, sku)
-        if handset is None:
+        one = known.sku.get(sku)
+        if one is None:
             raise NotFound(N_("There is no such handset."))
-        policy = catalogue.policy(session, handset.handset_id, plan_id, months)
+        handset, policy = known.handset[one.handset], catalogue.policy(known, one.handset, plan_id, months)
+        given = {
+            "kind": "bundle", "handset": handset.code, "months": months, "policy": policy.kind,
+            "model_zh": handset.zh, "model_en": handset.en, "swatch": one.swatch, "shape": handset.shape,
+            "variant_zh": f"{one.storage_gb}GB {one.colour_zh}", "variant_en": f"{one.storage_gb} GB {one.colour_en}",
+            "handset_zh": f"{handset.zh} {one.storage_gb}GB {one.colour_zh}",
+            "handset_en": f"{handset.en} {one.storage_gb} GB {one.colour_en}",
+            "handset_fen": policy.price_fen, "prestore_fen": policy.prestore_fen, "return_fen": policy.return_fen,
+            "penalty_months": policy.penalty_months,
+        }  # fmt: skip
     elif plan.topup_fen <= 0:
         raise Invalid(
             plan_id=N_("A card on this plan would cost nothing; choose a plan with a first credit.")
         )
-    insert_new(
-        session,
-        Offer,
-        [
-            {
-                "id": id,
-                "drop_id": drop_id,
-                "kind": "bundle" if sku else "card",
-                "position": position,
-                "plan_id": plan_id,
-                "sku_code": sku or None,
-                "policy_id": policy.id if policy else None,
-            }
-        ],
+    mine = tuple(
+        promotion
+        for promotion in known.promotion.values()
+        if (not promotion.plans or plan_id in promotion.plans)
+        and (not promotion.handsets or given.get("handset") in promotion.handsets)
+        and (not promotion.terms or months in promotion.terms)
     )
-    return find(session, id)
+    return OfferFacts(
+        drop_id=drop_id, plan_zh=plan.zh, plan_en=plan.en, fee_fen=plan.fee_fen, plan=plan.code,
+        minutes=plan.minutes, data_mb=plan.data_mb, texts=plan.texts, first_months=plan.first_months,
+        minute_unit_fen=plan.minute_unit_fen, mb_unit_fen=plan.mb_unit_fen, text_unit_fen=plan.text_unit_fen,
+        promotions=mine, catalogue=version, **given,
+    )  # fmt: skip
 
 
 def of_drop(session: Session, drop_id: str) -> list[Offer]:
@@ -99,19 +128,5 @@ _on_sale: dict[str, OnSale] = {}
 
 
 def facts(offer: Offer) -> OfferFacts:
-    """What the price depends on."""
-    plan, policy, sku = offer.plan, offer.policy, offer.sku
-    return OfferFacts(
-        kind=offer.kind,
-        drop_id=offer.drop_id,
-        plan_zh=plan.name_zh,
-        plan_en=plan.name_en,
-        fee_fen=plan.monthly_fen,
-        topup_fen=0 if policy else plan.topup_fen,
-        handset_zh=sku.name_zh if sku else "",
-        handset_en=sku.name_en if sku else "",
-        months=policy.months if policy else 0,
-        handset_fen=policy.handset_fen if policy else 0,
-        prestore_fen=policy.prestore_fen if policy else 0,
-        return_fen=policy.return_fen if policy else 0,
-    )
+    """What it is, and what its price depends on."""
+    return msgspec.convert(offer.terms, OfferFacts)

@@ -54,6 +54,11 @@ def of_account(session: Session, account: str, limit: int = 50) -> list[Order]:
     return list(session.scalars(newest.limit(limit)))
 
 
+def has_live(session: Session, account: str) -> bool:
+    """Has the account an order that stands?"""
+    return session.scalar(select(Order.id).where(Order.account == account, Order.live).limit(1)) is not None
+
+
 def of_drop(session: Session, drop_id: str, *, state: str = "", limit: int = 100) -> list[Order]:
     """A drop's orders for ops, newest first."""
     query = select(Order).where(Order.drop_id == drop_id)

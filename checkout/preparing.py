@@ -56,7 +56,7 @@ def _step(session: Session, order: Order) -> None:
             session,
             order_id=order.id,
             receiver=addresses.receiver(order),
-            goods="SIM kit, phone" if order.kind == "bundle" else "SIM kit",
+            goods=addresses.goods(order),
             cod_fen=order.due_now_fen if order.payment == "cod" else 0,
             insured_fen=addresses.insured_fen(order),
             id_holder=order.name_masked,

@@ -1,13 +1,26 @@
 """What an offer with a number costs: now, each month, what returns when, and over the whole term."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from checkout import price_lines, promotions
+from checkout.catalogue_shape import Promotion
+from checkout.price_lines import FIRST_MONTHS as FIRST_MONTHS
+from checkout.price_lines import units as units
+from checkout.price_lines import whole_yuan as whole_yuan
+from checkout.price_lines import yuan as yuan
+from checkout.price_shape import USUAL
+from checkout.price_shape import Choice as Choice
+from checkout.price_shape import Line as Line
+from checkout.price_shape import Month as Month
+from checkout.price_shape import NumberFacts as NumberFacts
+from checkout.price_shape import OfferFacts as OfferFacts
+from checkout.price_shape import Quote as Quote
 from runtime.facts import N_, Fact, Invalid
 
-VERSION = 1  # of the rules and of the frozen form; an order keeps the one it was made with
+VERSION = 2  # of the rules and of the frozen form; an order keeps the one it was made with
 
 
 class PlanTooSmall(Fact):
@@ -24,6 +37,13 @@ class TermTooShort(Fact):
     text = N_("This number needs a contract with a longer term.")
 
 
+class PriceChanged(Fact):
+    """What is due now is not what the shopper was shown."""
+
+    code = "price_changed"
+    text = N_("The price is no longer what you saw. Please look at it again before you order.")
+
+
 class WrongStock(Fact):
     """Number and offer belong to different drops."""
 
@@ -31,96 +51,27 @@ class WrongStock(Fact):
     text = N_("This number is not sold with that offer.")
 
 
-@dataclass(frozen=True)
-class OfferFacts:
-    """Of an offer, what the price depends on. Money in fen; months is 0 for a bare card."""
-
-    kind: str
-    drop_id: str
-    plan_zh: str
-    plan_en: str
-    fee_fen: int
-    topup_fen: int = 0
-    handset_zh: str = ""
-    handset_en: str = ""
-    months: int = 0
-    handset_fen: int = 0
-    prestore_fen: int = 0
-    return_fen: int = 0
-
-
-@dataclass(frozen=True)
-class NumberFacts:
-    """Of a number, what the price depends on: its grade's prestore, least monthly spend and term."""
-
-    number: str
-    drop_id: str | None
-    prestore_fen: int = 0
-    min_spend_fen: int = 0
-    term_months: int = 0
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the price. `label` and `reason` are N_ sentences; `reason` is formatted with `args`."""
-
-    code: str
-    label: str
-    amount_fen: int
-    when: str  # now | monthly
-    reason: str
-    args: dict[str, str]
-    zh: str = ""  # the thing's own name, beside the label
-    en: str = ""
-
-
-@dataclass(frozen=True)
-class Month:
-    """One month after activation: the fee, what returns to the account, what is left to pay."""
-
-    month: int
-    fee_fen: int
-    return_fen: int
-    due_fen: int
-
-
-@dataclass(frozen=True)
-class Quote:
-    """A whole price. `months` has one entry a month of the term, or the first month alone without a term."""
-
-    version: int
-    number: str
-    lines: tuple[Line, ...]
-    due_now_fen: int
-    package_fen: int  # handset + its prestore, 0 for a card
-    fee_fen: int
-    term_months: int
-    months: tuple[Month, ...]
-    total_fen: int  # due now and all months
-    credit_left_fen: int  # returned but not used up by fees, stays on the account
-
-    @property
-    def monthly_due_fen(self) -> int:
-        """The usual month: the last one, since odd amounts come with the first."""
-        return self.months[-1].due_fen
-
-
-def quote(offer: OfferFacts, number: NumberFacts) -> Quote:
+def quote(offer: OfferFacts, number: NumberFacts, choice: Choice = USUAL) -> Quote:
     """The price of this number with this offer, in fen.
 
     Prestored money returns in equal monthly parts, what does not divide with the first part (the printed
     practice of carriers); a month costs what the fee leaves after returns and earlier unused credit.
-    Raises WrongStock, PlanTooSmall, TermTooShort (DOMAIN invariants 7 and 8)."""
+    Raises WrongStock, PlanTooSmall, TermTooShort (DOMAIN invariants 7 and 8); Invalid(first_month) and
+    Invalid(extras) where what was chosen is not on offer."""
     if number.drop_id != offer.drop_id:
         raise WrongStock(number=number.number)
     if offer.fee_fen < number.min_spend_fen:
         raise PlanTooSmall(min_spend_fen=number.min_spend_fen, fee_fen=offer.fee_fen)
     if offer.kind == "bundle" and offer.months < number.term_months:
         raise TermTooShort(term_months=number.term_months, months=offer.months)
+    first_month = choice.first_month or offer.first_months[0]
+    if first_month not in offer.first_months:
+        raise Invalid(first_month=N_("This plan does not charge the first month that way; choose another."))
     term = offer.months or number.term_months
-    lines = tuple(_lines(offer, number))
+    applied = promotions.chosen(fitting(offer, number, choice), choice.extras)
+    lines = tuple(price_lines.lines(offer, number, first_month, applied, term))
     due_now = sum(line.amount_fen for line in lines if line.when == "now")
-    months, left = _months(offer, number, max(term, 1))
+    months, left = _months(offer, number, first_month, applied, term)
     return Quote(
         version=VERSION,
         number=number.number,
@@ -132,7 +83,18 @@ def quote(offer: OfferFacts, number: NumberFacts) -> Quote:
         months=months,
         total_fen=due_now + sum(month.due_fen for month in months),
         credit_left_fen=left,
+        first_month=first_month,
+        promotions=tuple(one.code for one in applied),
+        catalogue=offer.catalogue,
     )
+
+
+def fitting(offer: OfferFacts, number: NumberFacts, choice: Choice) -> list[Promotion]:
+    """The promotions that such a purchase has, the bundles that could be chosen with it among them."""
+    bought = promotions.Bought(
+        offer.plan, offer.handset, offer.months, number.grade, choice.audience, choice.at
+    )
+    return promotions.fitting(offer.promotions, bought)
 
 
 def returns(prestore_fen: int, months: int, monthly_fen: int) -> list[int]:
@@ -141,11 +103,6 @@ def returns(prestore_fen: int, months: int, monthly_fen: int) -> list[int]:
     if residue < 0:
         raise ValueError("returns exceed the prestore")
     return [monthly_fen + residue] + [monthly_fen] * (months - 1)
-
-
-def whole_yuan(prestore_fen: int, months: int) -> int:
-    """The monthly return of a prestore: an equal part, rounded down to whole yuan, in fen."""
-    return prestore_fen // months // 100 * 100
 
 
 def freeze(price: Quote) -> dict[str, object]:
@@ -159,79 +116,30 @@ def thaw(frozen: dict[str, Any]) -> Quote:
     return msgspec.convert(frozen, Quote)
 
 
-def _lines(offer: OfferFacts, number: NumberFacts) -> list[Line]:
-    lines = []
-    if offer.kind == "bundle":
-        spread = {"months": str(offer.months), "yuan": yuan(offer.return_fen)}
-        lines += [
-            Line(
-                "handset", N_("Handset"), offer.handset_fen, "now",
-                N_("Contract price with this plan and term"), {}, offer.handset_zh, offer.handset_en,
-            ),
-            Line(
-                "prestore", N_("Prestored credit"), offer.prestore_fen, "now",
-                N_("Returns to your account over {months} months, {yuan} yuan each"), spread,
-            ),
-        ]  # fmt: skip
-    elif offer.topup_fen:
-        lines.append(
-            Line(
-                "topup", N_("First credit"), offer.topup_fen, "now",
-                N_("On your account from activation; pays the first fees"), {},
-            )
-        )  # fmt: skip
-    if number.prestore_fen:
-        months = _number_months(number)
-        each = whole_yuan(number.prestore_fen, months)
-        lines.append(
-            Line(
-                "number_prestore", N_("Prestored credit of the number"), number.prestore_fen, "now",
-                N_("A special number; returns to your account over {months} months, {yuan} yuan each"),
-                {"months": str(months), "yuan": yuan(each)}, number.number, number.number,
-            )
-        )  # fmt: skip
-    lines.append(
-        Line(
-            "plan", N_("Monthly fee"), offer.fee_fen, "monthly",
-            N_("Counted from activation"), {}, offer.plan_zh, offer.plan_en,
-        )
-    )  # fmt: skip
-    return lines
-
-
-def _months(offer: OfferFacts, number: NumberFacts, count: int) -> tuple[tuple[Month, ...], int]:
+def _months(
+    offer: OfferFacts, number: NumberFacts, first_month: str, applied: Sequence[Promotion], term: int
+) -> tuple[tuple[Month, ...], int]:
     """The months and the credit that no fee used up."""
-    back = [0] * count
-    back[0] += offer.topup_fen if offer.kind == "card" else 0
-    parts = [returns(offer.prestore_fen, offer.months, offer.return_fen)] if offer.kind == "bundle" else []
+    parts = [[offer.topup_fen]] if offer.kind == "card" else []
+    if offer.kind == "bundle" and offer.policy == "credit":
+        parts.append([offer.return_fen] * offer.months)
+    elif offer.kind == "bundle":
+        parts.append(returns(offer.prestore_fen, offer.months, offer.return_fen))
     if number.prestore_fen:
-        months = _number_months(number)
-        parts.append(returns(number.prestore_fen, months, whole_yuan(number.prestore_fen, months)))
-    for part in parts:
-        for i, amount in enumerate(part):
-            back[i] += amount
+        months = price_lines.number_months(number)
+        parts.append(
+            returns(number.prestore_fen, months, price_lines.whole_yuan(number.prestore_fen, months))
+        )
+    for one in applied:
+        if one.kind == "credit":
+            months = price_lines.credit_months(one, term)
+            parts.append(returns(one.amount_fen, months, price_lines.whole_yuan(one.amount_fen, months)))
     credit, made = 0, []
-    for i, amount in enumerate(back):
-        credit += amount
-        used = min(credit, offer.fee_fen)
+    for nth in range(max(1, term, *map(len, parts)) if parts else max(1, term)):
+        back = sum(part[nth] for part in parts if nth < len(part))
+        fee = price_lines.first_fee(offer.fee_fen, first_month) if nth == 0 else offer.fee_fen
+        credit += back
+        used = min(credit, fee)
         credit -= used
-        made.append(Month(i + 1, offer.fee_fen, amount, offer.fee_fen - used))
+        made.append(Month(nth + 1, fee, back, fee - used))
     return tuple(made), credit
-
-
-def _number_months(number: NumberFacts) -> int:
-    """A number's prestore returns over the number's own term; without one, at once."""
-    return number.term_months or 1
-
-
-def yuan(fen: int) -> str:
-    """Fen as yuan for people: '4,999' or '0.50'."""
-    return f"{fen // 100:,}" if fen % 100 == 0 else f"{fen / 100:,.2f}"
-
-
-def check_policy(handset_fen: int, prestore_fen: int, return_fen: int, months: int) -> None:
-    """Raises Invalid when a contract row is not `prestore = months x return + residue`, all not negative."""
-    if min(handset_fen, prestore_fen, return_fen) < 0 or months < 1:
-        raise Invalid(policy=N_("Amounts must not be negative and the term at least one month."))
-    if return_fen * months > prestore_fen:
-        raise Invalid(policy=N_("The monthly returns must not exceed the prestored credit."))

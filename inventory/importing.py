@@ -4,7 +4,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from inventory import patterns, rows
+from inventory import grades, patterns, rows
 from inventory.models import Number
 from inventory.rows import BadRow, Columns, Fault, Row
 from runtime import clock
@@ -63,10 +63,12 @@ def _pass(path: Path, store: Store, progress: Progress | None) -> ImportReport:
     report = ImportReport()
     seen: dict[int, int] = {}
     batch: list[Row] = []
+    with reading() as session:
+        asked = grades.table(session)
     try:
         with _opened(path) as file:
             lines = _lines(file)
-            columns = _columns(next(lines, (1, "")))
+            columns = _columns(next(lines, (1, "")), asked)
             for line, text in lines:
                 report.rows += 1
                 try:
@@ -135,7 +137,7 @@ def _fields(text: str) -> list[str]:
         raise Fault("", text, rows.QUOTES) from None
 
 
-def _columns(first: tuple[int, str]) -> Columns:
+def _columns(first: tuple[int, str], asked: Mapping[int, grades.Grade]) -> Columns:
     try:
         header = [name.strip().casefold() for name in _fields(first[1])]
     except Fault as fault:
@@ -154,7 +156,7 @@ def _columns(first: tuple[int, str]) -> Columns:
                 "Each of number, city, pool, grade, prestore may stand once in the first line, not {header}"
             ).format(header=", ".join(header))
         )
-    return Columns(header)
+    return Columns(header, asked)
 
 
 def _store_batch(batch: Sequence[Row]) -> tuple[int, list[BadRow]]:
@@ -177,7 +179,6 @@ def _insert(session: Session, batch: Sequence[Row]) -> tuple[int, list[BadRow]]:
 
 
 def _values(row: Row) -> dict[str, Any]:
-    grade = patterns.GRADES[row.grade]
     return {
         "number": row.number,
         "city": row.city,
@@ -186,8 +187,8 @@ def _values(row: Row) -> dict[str, Any]:
         "pattern": row.pattern,
         "grade": row.grade,
         "prestore_fen": row.prestore_fen,
-        "min_spend_fen": grade.min_spend_fen,
-        "term_months": grade.term_months,
+        "min_spend_fen": row.min_spend_fen,
+        "term_months": row.term_months,
         "no4": patterns.no4(row.number),
         "tags": patterns.tags(row.number),
         "state": "available",

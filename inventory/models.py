@@ -34,6 +34,17 @@ class Number(Base):
     )
 
 
+class NumberGrade(Base):
+    """What a grade asks for, where the carrier's own table says so (patterns.GRADES has the demo's). Money in fen."""
+
+    __tablename__ = "number_grades"
+
+    grade: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    prestore_fen: Mapped[int]
+    min_spend_fen: Mapped[int]
+    term_months: Mapped[int]
+
+
 class Drop(Base):
     """One timed sale. `version` counts changes Redis must hear of; `epoch` is set once the stock is loaded.
 

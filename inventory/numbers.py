@@ -37,13 +37,13 @@ def facts_of(session: Session, number: str) -> Number:
 
 
 def facts_of_many(session: Session, numbers: Collection[str]) -> dict[str, Any]:
-    """Of those that are there: number, drop_id, prestore_fen, min_spend_fen, term_months."""
+    """Of those that are there: number, drop_id, prestore_fen, min_spend_fen, term_months, grade."""
     return {row.number: row for row in session.execute(_FACTS, {"numbers": list(numbers)})}
 
 
 _TABLE = table(Number).c
 _FACTS = select(
-    _TABLE.number, _TABLE.drop_id, _TABLE.prestore_fen, _TABLE.min_spend_fen, _TABLE.term_months
+    _TABLE.number, _TABLE.drop_id, _TABLE.prestore_fen, _TABLE.min_spend_fen, _TABLE.term_months, _TABLE.grade
 ).where(among(_TABLE.number, "numbers"))
 
 

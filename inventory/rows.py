@@ -1,11 +1,12 @@
 """One row of a stock file: checked field by field, every fault told with its fix."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from inventory import patterns, regions, segments
+from inventory.patterns import Grade
 from runtime.facts import N_
 
 REQUIRED = ("number", "city", "pool")
@@ -24,7 +25,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Row:
-    """A good row; prestore in fen, None where the file leaves it to the grade."""
+    """A good row; money in fen, by the grade where the file does not say otherwise."""
 
     line: int
     number: str
@@ -33,6 +34,8 @@ class Row:
     pattern: str
     grade: int
     prestore_fen: int
+    min_spend_fen: int
+    term_months: int
 
 
 class Fault(Exception):
@@ -71,9 +74,10 @@ _MILLION = 100_000_000  # fen
 
 
 class Columns:
-    """Where the columns stand in this file, and the cities and pools already judged."""
+    """Where the columns stand in this file, what grades ask for, and the cities and pools already judged."""
 
-    def __init__(self, header: Sequence[str]) -> None:
+    def __init__(self, header: Sequence[str], grades: Mapping[int, Grade] = patterns.GRADES) -> None:
+        self.grades = grades
         self.width = len(header)
         self.number, self.city, self.pool = (header.index(name) for name in REQUIRED)
         self.grade, self.prestore = (header.index(name) if name in header else None for name in OPTIONAL)
@@ -97,11 +101,12 @@ class Columns:
             patterns.grade_of(pattern).grade if self.grade is None else _grade(fields[self.grade], pattern)
         )
         prestore = "" if self.prestore is None else fields[self.prestore]
-        fen = _fen(prestore, patterns.GRADES[grade].prestore_fen)
+        asks = self.grades[grade]
+        fen = _fen(prestore, asks.prestore_fen)
         first = seen.setdefault(int(number), line)
         if first != line:
             raise Fault("number", fields[self.number], DUPLICATE.format(first=first))
-        return Row(line, number, city, pool, pattern, grade, fen)
+        return Row(line, number, city, pool, pattern, grade, fen, asks.min_spend_fen, asks.term_months)
 
     def _city(self, text: str) -> str:
         code = self._cities.get(text)

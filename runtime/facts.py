@@ -8,6 +8,20 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's own name
     return text
 
 
+class Filled(str):
+    """An English sentence with its {values} filled in, that can still be put into another language."""
+
+    template: str
+    values: dict[str, object]
+
+
+def fill(text: str, **values: object) -> Filled:
+    """An N_ sentence with its {values}."""
+    made = Filled(text.format(**values))
+    made.template, made.values = text, values
+    return made
+
+
 class Fact(Exception):
     """An outcome people are told about. `code` is stable for machines, `text` is the English sentence,
     `details` go into problem+json as they are, so they never hold personal data."""

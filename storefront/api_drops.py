@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from starlette.requests import Request
 
-from checkout import offers
+from checkout import offers, prices
 from checkout.models import Offer
 from inventory import drops, holds, queue_follow, queueing
 from inventory.facts import (
@@ -27,6 +27,15 @@ from storefront import accounts, nearest, offer_book
 from storefront.api_account import shopper
 
 
+class ExtraOut(msgspec.Struct):
+    """A thing that can be added to an order."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    amount_fen: int
+
+
 class OfferOut(msgspec.Struct):
     """What can be bought with a number of this drop."""
 
@@ -45,6 +54,12 @@ class OfferOut(msgspec.Struct):
     term_months: int
     sku: str
     """The handset's stock-keeping unit, empty for a card."""
+    contract: str
+    """`prestore` (money comes back month by month), `credit` (a gift month by month), empty for a card."""
+    first_months: list[str]
+    """How the month of joining may be charged: full, half, usage; the first one where nothing is said."""
+    extras: list[ExtraOut]
+    """What can be had with it for an amount, as long as its promotion goes on."""
 
 
 class DropOut(msgspec.Struct):
@@ -189,12 +204,18 @@ def _drop(d: Drop) -> DropOut:
 
 
 def _offer(o: Offer) -> OfferOut:
-    price = offers.facts(o)
-    bundle = o.sku is not None
+    terms, bundle = offers.facts(o), o.sku_code is not None
+    ordinary, now = prices.NumberFacts("", terms.drop_id), prices.Choice(at=clock.now())
+    extras = [
+        ExtraOut(one.code, one.zh, one.en, one.amount_fen)
+        for one in prices.fitting(terms, ordinary, now)
+        if one.kind == "bundle"
+    ]
     return OfferOut(
-        o.id, o.kind, price.handset_zh if bundle else price.plan_zh, price.handset_en if bundle else price.plan_en,
-        price.plan_zh, price.plan_en, price.fee_fen, price.handset_fen + price.prestore_fen + price.topup_fen,
-        price.return_fen, price.months, o.sku_code or "",
+        o.id, o.kind, terms.handset_zh if bundle else terms.plan_zh, terms.handset_en if bundle else terms.plan_en,
+        terms.plan_zh, terms.plan_en, terms.fee_fen, prices.quote(terms, ordinary, now).due_now_fen,
+        terms.return_fen, terms.months, o.sku_code or "", terms.policy if bundle else "",
+        list(terms.first_months), extras,
     )  # fmt: skip
 
 

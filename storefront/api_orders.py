@@ -49,6 +49,12 @@ class OrderIn(msgspec.Struct):
     """As the ID card prints it; empty with an empty `id_number`: the account's verified person."""
     id_number: str = ""
     """18 characters; empty with an empty `name`: the account's verified person."""
+    first_month: str = ""
+    """How the month of joining is charged, one of the offer's `first_months`; empty for its first."""
+    extras: list[str] = []
+    """Codes of the offer's `extras` to be added."""
+    due_now_fen: int | None = None
+    """What the shopper was shown. Where the order would cost another amount it is refused with `price_changed`."""
 
 
 class EventOut(msgspec.Struct):
@@ -134,7 +140,8 @@ class CancellationIn(msgspec.Struct):
     "POST", "/orders", body=OrderIn, answer=OrderOut, status=201, auth="shopper", summary="Order what is held",
     facts=(
         *_ACCESS, TooMany, placing.KeyReused, holds.Ordered, placing.NumberSlipped, holds.Lapsed,
-        holds.LimitReached, IdLimitReached, NoCourier, prices.PlanTooSmall, prices.TermTooShort, Unavailable,
+        holds.LimitReached, IdLimitReached, NoCourier, prices.PlanTooSmall, prices.TermTooShort,
+        prices.PriceChanged, Unavailable,
     ),
     parameters=(
         Parameter("Idempotency-Key", "Yours; the same key and body give the same order", "header", required=True),
@@ -149,7 +156,9 @@ async def place_order(request: Request, body: OrderIn) -> OrderOut:
     receiver = Receiver(to.name, to.mobile, to.province, to.city, to.district, to.address)
     placed = await placing.awaited(
         account=signed_in.account, phone=signed_in.phone, hold_id=body.hold, key=key,
-        request=placing.OrderRequest(body.name, body.id_number, receiver, body.payment),
+        request=placing.OrderRequest(
+            body.name, body.id_number, receiver, body.payment, body.first_month, tuple(body.extras), body.due_now_fen
+        ),
     )  # fmt: skip
     if placed.known is None:
         return _new(placed.written, placed.timeline)

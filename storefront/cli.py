@@ -10,6 +10,7 @@ import click
 from runtime.facts import Fact, Invalid
 from runtime.settings import SettingsError
 from storefront.cli_bench import bench
+from storefront.cli_catalogue import catalogue
 from storefront.cli_drops import drop
 from storefront.cli_queue import draw, queue
 from storefront.cli_stock import audit, rebuild
@@ -42,6 +43,7 @@ main.add_command(draw)
 main.add_command(audit)
 main.add_command(rebuild)
 main.add_command(bench)
+main.add_command(catalogue)
 main.add_command(surge)
 
 

@@ -20,7 +20,8 @@ _STALE = N_("This page was open for too long. Please go back, reload and try aga
 
 @dataclass(frozen=True)
 class Page:
-    """A page or the action of a form. `needs` is what an ops page asks of its user, empty for shoppers' pages."""
+    """A page or the action of a form. `needs` is what an ops page asks of its user, empty for shoppers' pages;
+    `files` how many files its form may bring, found in `request.state.files` by field as name and bytes."""
 
     method: str
     path: str
@@ -28,6 +29,7 @@ class Page:
     login: bool
     name: str
     needs: str
+    files: int = 0
 
 
 def page(
@@ -38,10 +40,16 @@ def page(
 
 
 def ops_page(
-    method: str, path: str, *, needs: str = "view", name: str | None = None, login: bool = True
+    method: str,
+    path: str,
+    *,
+    needs: str = "view",
+    name: str | None = None,
+    login: bool = True,
+    files: int = 0,
 ) -> Callable[[PageCall], Page]:
     """A page of the ops console; `needs` is view, launch, refund or admin (see staff.may)."""
-    return lambda call: Page(method, path, call, login, name or f"ops_{call.__name__}", needs)
+    return lambda call: Page(method, path, call, login, name or f"ops_{call.__name__}", needs, files)
 
 
 def routes(pages: Sequence[Page]) -> list[Route]:
@@ -52,8 +60,13 @@ def _app(page: Page) -> Callable[[Request], object]:
     async def run(request: Request) -> Response:
         form: Form = {}
         if page.method == "POST":
-            async with request.form(max_files=0, max_fields=200) as sent:
+            async with request.form(max_files=page.files, max_fields=200) as sent:
                 form = {key: value for key, value in sent.items() if isinstance(value, str)}
+                request.state.files = {
+                    key: (value.filename or "", await value.read())
+                    for key, value in sent.items()
+                    if not isinstance(value, str)
+                }
             if not all(_is_text(part) for pair in form.items() for part in pair):
                 raise HTTPException(400)
         return await run_in_threadpool(_serve, page, request, form)

@@ -12,7 +12,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from runtime.facts import Fact
+from runtime.facts import Fact, Filled
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 DEFAULT = "zh"
@@ -37,6 +37,9 @@ def spoken() -> str:
 
 
 def gettext(text: str) -> str:
+    """The sentence in the language of the page; one with values has them filled in again."""
+    if isinstance(text, Filled):
+        return translations(spoken()).gettext(text.template).format(**text.values)
     return translations(spoken()).gettext(text)
 
 

@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from checkout import catalogue, offers
-from checkout.models import HandsetSku
 from inventory import drops, regions
 from inventory.models import Drop, Number
 from runtime import clock
@@ -56,27 +55,27 @@ def choices(session: Session) -> dict[str, Any]:
         .group_by(Number.pool)
         .order_by(Number.pool)
     )
-    plans = catalogue.plans(session)
-    named = {plan.id: shown.name_of(plan) for plan in plans}
+    known = catalogue.current(session)
+    named = {plan.code: shown.name_of(plan) for plan in known.plans}
     bundles = [
         (
-            sku.sku,
-            shown.name_of(sku),
+            sku.code,
+            shown.sku_name(known, sku),
             [
                 (
-                    f"{row.plan_id}:{row.months}",
+                    f"{row.plan}:{row.months}",
                     i18n.gettext("%(plan)s, %(months)s months")
-                    % {"plan": named[row.plan_id], "months": row.months},
+                    % {"plan": named[row.plan], "months": row.months},
                 )
-                for row in catalogue.policies(session, sku.handset_id)
+                for row in known.policies_of(sku.handset)
             ],
         )
-        for sku in session.scalars(select(HandsetSku).order_by(HandsetSku.sku))
+        for sku in sorted(known.sku.values(), key=lambda one: one.code)
     ]
     return {
         "pools": [(pool, count) for pool, count in session.execute(free)],
         "cities": [(code, shown.city_name(code)) for code in regions.CITIES],
-        "plans": [(plan.id, named[plan.id]) for plan in plans if plan.topup_fen > 0],
+        "plans": [(plan.code, named[plan.code]) for plan in known.plans if plan.topup_fen > 0],
         "bundles": bundles,
         "labels": {name: i18n.gettext(label) for name, label in LABELS.items()},
     }

@@ -149,7 +149,11 @@ def show(
     with i18n.speaking(request.state.lang), reading() as session:
         drop = drops.find(session, request.path_params["drop"])
         state, now = drops.face(drop), _figures(drop)
-        names = {one.sku_code: shown.name_of(one.sku) for one in offers.of_drop(session, drop.id) if one.sku}
+        names = {
+            one.sku_code: shown.in_language(offers.facts(one), "handset")
+            for one in offers.of_drop(session, drop.id)
+            if one.sku_code
+        }
         given: dict[str, Any] = {
             "drop": {
                 **{column.key: getattr(drop, column.key) for column in Drop.__table__.columns},

@@ -2,14 +2,15 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from checkout import addresses, claims, offers, orders, placing, prices
+from checkout import addresses, claims, drafts, offers, orders, placing, prices
+from checkout.catalogue_shape import Promotion
 from checkout.models import Offer
 from inventory import drops, holds, numbers
 from inventory.facts import Lapsed, Ordered
@@ -32,6 +33,8 @@ LABELS = {
     "city": N_("Province and city"),
     "district": N_("District or county"),
     "address": N_("Street, house, room"),
+    "first_month": N_("First month"),
+    "extras": N_("Extras"),
     "payment": N_("How you pay"),
     "consent": N_("Agreement"),
 }
@@ -48,11 +51,13 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Counter:
-    """What lies on the counter: the hold, its drop and offer, and the price."""
+    """What lies on the counter: the hold, its drop and offer, what can be chosen with it, and the price."""
 
     hold: Hold
     drop: Drop
     offer: Offer
+    terms: prices.OfferFacts
+    extras: list[Promotion]
     quote: prices.Quote
     city: str
 
@@ -65,12 +70,24 @@ def checkout(request: Request, form: Form) -> Response:
             if placed := claims.order_of_hold(session, hold_id):
                 orders.find(session, placed, account.id)
                 return RedirectResponse(f"/orders/{placed}", 303)
-            counter = _counter(session, hold_id, account.id)
             fresh = {"key": secrets.token_urlsafe(16), "payment": "card", "holder": KNOWN}
             fresh |= _last(session, account.id) or {"mobile": account.phone}
+            counter = _counter(session, hold_id, account.id, fresh)
     except (Lapsed, NotFound):
         return _over(request, hold_id)
     return _show(request, counter, fresh, {})
+
+
+@page("GET", "/checkout/{hold}/price", login=True, name="checkout_price")
+def price(request: Request, form: Form) -> Response:
+    """The price alone, for choices as they are made on the page."""
+    chosen = dict(request.query_params)
+    try:
+        with reading() as session:
+            counter = _counter(session, request.path_params["hold"], request.state.account.id, chosen)
+    except Lapsed:
+        raise NotFound from None
+    return render(request, "_checkout_price.html", quote=counter.quote)
 
 
 def _last(session: Session, account: str) -> Form:
@@ -86,6 +103,8 @@ def _last(session: Session, account: str) -> Form:
 def place(request: Request, form: Form) -> Response:
     """Place the order; the key in the form makes a second press the same order."""
     hold_id, account = request.path_params["hold"], request.state.account
+    if form.get("look"):
+        return _again(request, hold_id, form, {}, None, 200)
     try:
         errors = _mistakes(form)
         if errors:
@@ -150,9 +169,16 @@ def _request(form: Form) -> orders.OrderRequest:
         district=typed["district"],
         address=typed["address"],
     )
+    due = form.get("due", "")
     return orders.OrderRequest(
-        name=typed["name"], id_number=typed["id_number"], receiver=receiver, payment=typed["payment"]
-    )
+        name=typed["name"], id_number=typed["id_number"], receiver=receiver, payment=typed["payment"],
+        first_month=form.get("first_month", ""), extras=_extras(form),
+        due_now_fen=int(due) if due.isdecimal() else None,
+    )  # fmt: skip
+
+
+def _extras(form: Form) -> tuple[str, ...]:
+    return tuple(name.removeprefix("extra_") for name in form if name.startswith("extra_"))
 
 
 def _field(name: str) -> str:
@@ -160,17 +186,30 @@ def _field(name: str) -> str:
     return {"receiver.name": "receiver_name"}.get(name, name.removeprefix("receiver."))
 
 
-def _counter(session: Session, hold_id: str, account: str) -> Counter:
-    """Raises NotFound (a stranger's hold too) or Lapsed."""
+def _counter(session: Session, hold_id: str, account: str, form: Form) -> Counter:
+    """With the choices of the form, as far as they are to be had. Raises NotFound (a stranger's hold too) or
+    Lapsed."""
     hold = holds.find(hold_id)
     if hold.account != account:
         raise NotFound
     if hold.state != "held" or hold.expires_at <= clock.now():
         raise Lapsed
-    number = numbers.facts_of(session, hold.number)
-    offer = offers.find(session, hold.offer)
-    price = prices.quote(offers.facts(offer), placing.number_facts(number))
-    return Counter(hold, drops.find(session, hold.drop), offer, price, number.city)
+    drop, offer = drops.find(session, hold.drop), offers.find(session, hold.offer)
+    number, terms = numbers.facts_of(session, hold.number), offers.facts(offer)
+    person = people.of_account(session, account)
+    who = drafts.audience(
+        first_order=not orders.has_live(session, account),
+        verified=form.get("holder") == KNOWN and person is not None and person.state == "verified",
+    )
+    facts, first_month = placing.number_facts(number), form.get("first_month", "")
+    plain = drafts.choice("", (), who, hold, drop.hold_seconds)
+    extras = [one for one in prices.fitting(terms, facts, plain) if one.kind == "bundle"]
+    chosen = replace(
+        plain,
+        first_month=first_month if first_month in terms.first_months else "",
+        extras=frozenset(_extras(form)) & {one.code for one in extras},
+    )
+    return Counter(hold, drop, offer, terms, extras, prices.quote(terms, facts, chosen), number.city)
 
 
 def _again(
@@ -178,7 +217,7 @@ def _again(
 ) -> Response:
     try:
         with reading() as session:
-            counter = _counter(session, hold_id, request.state.account.id)
+            counter = _counter(session, hold_id, request.state.account.id, form)
     except (Lapsed, NotFound):
         return _over(request, hold_id)
     return _show(request, counter, form, errors, problem, status)
@@ -200,6 +239,8 @@ def _show(
             "person": person if person and person.state == "verified" else None,
             "number": counter.hold.number,
             "quote": counter.quote,
+            "first_months": first_months(counter.terms),
+            "extras": [(one.code, shown.name_of(one), one.amount_fen) for one in counter.extras],
             "plan_name": offer.plan,
             "handset_name": offer.handset,
             "city_name": shown.city_name(counter.city),
@@ -208,6 +249,15 @@ def _show(
             "labels": {name: i18n.gettext(label) for name, label in LABELS.items()},
         }
     return render(request, "checkout.html", status, form=form, errors=errors, problem=problem, **given)
+
+
+def first_months(terms: prices.OfferFacts) -> list[tuple[str, str, str]]:
+    """Code, name and hint of each way in which the month of joining may be charged."""
+    units = prices.units(terms)
+    return [
+        (one, i18n.gettext(words.FIRST_MONTHS[one]), i18n.gettext(prices.FIRST_MONTHS[one]).format(**units))
+        for one in terms.first_months
+    ]
 
 
 def methods(*, cod: bool) -> list[tuple[str, str, str]]:
@@ -227,4 +277,4 @@ def _over(request: Request, hold_id: str) -> Response:
     return render(request, "hold_over.html", 410, back=back)
 
 
-routes = forms.routes([checkout, place])
+routes = forms.routes([checkout, price, place])

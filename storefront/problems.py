@@ -45,6 +45,7 @@ STATUS: dict[str, int] = {
     "key_reused": 422,
     "number_slipped": 409,
     "plan_too_small": 422,
+    "price_changed": 409,
     "term_too_short": 422,
     "wrong_stock": 422,
     "wrong_code": 422,

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from checkout import catalogue, offers
-from checkout.catalogue import Sku
 from inventory import drops, numbers, patterns, queue_rules, segments, serials, units
 from logistics import couriers, partners
 from runtime import clock
@@ -29,20 +28,16 @@ NOW, SOON = "first-round", "second-round"
 _STOCK = {NOW: 10_000, SOON: 10_000}
 _UNITS = 200  # of each handset sku in a drop
 _OPS = "zhao"
-_HANDSETS = {
-    "iphone-4-8": (
-        "iPhone 4", "iPhone 4", catalogue.DATA / "iphone4_8gb.toml",
-        [Sku("IP4-8-BLACK", "黑色", "black", 8), Sku("IP4-8-WHITE", "白色", "white", 8)],
-    ),
-    "shanlan-s1": (
-        "山岚 S1", "Shanlan S1", Path(__file__).parent / "demo" / "shanlan_s1.toml",
-        [Sku("SLS1-128-PINE", "松绿", "pine", 128), Sku("SLS1-256-MIST", "雾白", "mist", 256)],
-    ),
-}  # fmt: skip
+_DEMO = Path(__file__).parent / "demo"
+CATALOGUE = (
+    catalogue.DATA / "plans.toml", catalogue.DATA / "iphone4_8gb.toml", _DEMO / "shanlan_s1.toml",
+    _DEMO / "yunque_y2.toml",
+)  # fmt: skip
 _CARDS = ("prepaid-20", "prepaid-46", "3g-66", "3g-96")
 _BUNDLES = (
     ("IP4-8-BLACK", "3g-186", 24), ("IP4-8-WHITE", "3g-286", 24), ("SLS1-128-PINE", "3g-96", 24),
-    ("SLS1-128-PINE", "3g-186", 12), ("SLS1-256-MIST", "3g-286", 24),
+    ("SLS1-128-PINE", "3g-186", 12), ("SLS1-256-MIST", "3g-286", 24), ("YQY2-256-DUSK", "3g-96", 24),
+    ("YQY2-256-SAND", "3g-186", 30),
 )  # fmt: skip
 _COURIERS = (
     ("EMS", "邮政EMS", "EMS", [""], True, 10),
@@ -94,10 +89,7 @@ def _make_couriers(_say: Say) -> None:
 
 def _make_catalogue(_say: Say) -> None:
     with writing() as session:
-        catalogue.add_plans(session)
-        for handset, (zh, en, table, skus) in _HANDSETS.items():
-            catalogue.add_handset(session, id=handset, name_zh=zh, name_en=en, skus=skus)
-            catalogue.add_policies(session, handset, table)
+        catalogue.add(session, CATALOGUE, actor="demo", reason="demo world")
 
 
 def _make_logins(_say: Say) -> None:
@@ -115,14 +107,14 @@ def _make_units(_say: Say) -> None:
     with writing() as session:
         units.add_sims(session, map(serials.made_up_iccid, range(1, 25_001)))
         each = _UNITS * len(_STOCK)
-        for i, sku in enumerate(_skus()):
+        for i, sku in enumerate(_skus(session)):
             units.add_handsets(
                 session, sku, map(serials.made_up_imei, range(i * each + 1, (i + 1) * each + 1))
             )
 
 
-def _skus() -> list[str]:
-    return [sku.sku for _, _, _, skus in _HANDSETS.values() for sku in skus]
+def _skus(session: Session) -> list[str]:
+    return list(catalogue.current(session).sku)
 
 
 def _make_numbers(say: Say) -> None:
@@ -157,7 +149,8 @@ def _numbers() -> Iterator[tuple[str, str, str]]:
 
 
 def _make_drops(_say: Say) -> None:
-    skus = dict.fromkeys(_skus(), _UNITS)
+    with reading() as session:
+        skus = dict.fromkeys(_skus(session), _UNITS)
     at = clock.now()
     for drop, name, opens in (
         (NOW, "首轮放号 First round", at),

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
+from checkout import offers, prices
+from checkout.catalogue_shape import Catalogue, Sku
 from checkout.models import Offer
 from inventory import drops, queue_follow, regions
 from inventory.drops import Tally
@@ -15,6 +17,7 @@ from inventory.models import Drop
 from inventory.shelf import ShelfNumber
 from logistics import couriers
 from logistics import regions as post
+from logistics.models import Courier
 from runtime import clock
 from runtime.facts import Fact
 from storefront import i18n, words
@@ -109,26 +112,25 @@ def front(found: Sequence[Drop]) -> list[ShownDrop]:
 
 
 def offer(found: Offer, stock: dict[str, Any], query: dict[str, str]) -> ShownOffer:
-    plan, policy = found.plan, found.policy
-    handset = name_of(found.sku) if found.sku else ""
-    now = policy.handset_fen + policy.prestore_fen if policy else plan.topup_fen
-    back = policy.return_fen if policy else 0
-    title = name_of(plan)
-    if policy:
+    terms = offers.facts(found)
+    plan, handset = (in_language(terms, "plan"), in_language(terms, "handset"))
+    title = plan
+    if handset:
         title = i18n.gettext("%(handset)s, %(months)s months") % {
-            "handset": handset, "months": policy.months,
+            "handset": handset, "months": terms.months,
         }  # fmt: skip
+    price = prices.quote(terms, prices.NumberFacts("", terms.drop_id), prices.Choice(at=clock.now()))
     return ShownOffer(
         id=found.id,
         kind=found.kind,
         name=title,
-        plan=name_of(plan),
+        plan=plan,
         handset=handset,
-        allowance=(f"{name_of(plan)} · " if policy else "") + allowance(plan),
-        due_fen=now,
-        fee_fen=plan.monthly_fen,
-        monthly_fen=max(0, plan.monthly_fen - back),
-        months=policy.months if policy else 0,
+        allowance=(f"{plan} · " if handset else "") + allowance(terms),
+        due_fen=price.due_now_fen,
+        fee_fen=terms.fee_fen,
+        monthly_fen=max(0, terms.fee_fen - terms.return_fen),
+        months=terms.months,
         gone=bool(found.sku_code) and found.sku_code in stock and _free(stock[found.sku_code or ""]) <= 0,
         href=f"?{urlencode({**query, 'offer': found.id})}",
     )
@@ -178,8 +180,37 @@ def city_name(code: str) -> str:
 
 
 def name_of(thing: Any) -> str:
-    """The name of a plan, handset or courier in the reader's language."""
-    name: str = thing.name_zh if i18n.spoken() == "zh" else thing.name_en
+    """The name of a plan, handset, promotion or courier in the reader's language."""
+    zh = i18n.spoken() == "zh"
+    if isinstance(thing, Courier):
+        return thing.name_zh if zh else thing.name_en
+    name: str = thing.zh if zh else thing.en
+    return name
+
+
+def sku_name(known: Catalogue, sku: Sku) -> str:
+    """Model, storage and colour."""
+    model, zh = name_of(known.handset[sku.handset]), i18n.spoken() == "zh"
+    return (
+        f"{model} {sku.storage_gb}GB {sku.colour_zh}"
+        if zh
+        else f"{model} {sku.storage_gb} GB {sku.colour_en}"
+    )
+
+
+def model_name(terms: prices.OfferFacts) -> str:
+    """The handset without colour and storage."""
+    return in_language(terms, "model") or in_language(terms, "handset")
+
+
+def variant_name(terms: prices.OfferFacts) -> str:
+    """Its storage and colour."""
+    return in_language(terms, "variant") or in_language(terms, "handset")
+
+
+def in_language(terms: prices.OfferFacts, what: str) -> str:
+    """The offer's `plan`, `handset`, `model` or `variant` by name; "" where it has none."""
+    name: str = getattr(terms, f"{what}_{'zh' if i18n.spoken() == 'zh' else 'en'}")
     return name
 
 

@@ -164,6 +164,11 @@ PARCEL = {
     "cancelled": N_("Parcel cancelled"),
 }
 
+FIRST_MONTHS = {
+    "full": N_("Whole month"),
+    "half": N_("Half a month"),
+    "usage": N_("By usage"),
+}
 METHODS = {
     "card": N_("Bank card"),
     "alipay": N_("Alipay"),

@@ -117,6 +117,20 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("form[data-swap] select, form[data-swap] input[type=checkbox]")) event.target.form.requestSubmit();
 });
 
+// Checkout: a choice that has a price shows it at once.
+async function showPrice(form) {
+  const chosen = new URLSearchParams([...new FormData(form)].filter(([name]) => /^(first_month|holder|extra_)/.test(name)));
+  const page = await fetchPage(`${form.dataset.price}?${chosen}`).catch(() => null);
+  const fresh = page?.querySelector("#price");
+  if (!fresh) return;  // the order itself tells when it would cost something else
+  document.getElementById("price").replaceWith(fresh);
+  form.querySelector("[data-price-due]").value = fresh.dataset.due;
+  form.querySelector("[data-price-now]").replaceChildren(fresh.querySelector(".price-now").firstChild.cloneNode(true));
+}
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-priced]")) showPrice(event.target.form);
+});
+
 addEventListener("pageshow", (event) => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   if (event.persisted) location.reload();

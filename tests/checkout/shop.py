@@ -168,10 +168,8 @@ def open_shop(folder: Path, twins: str, numbers_wanted: int = 40) -> Shop:
     report = numbers.import_file(table)
     assert (report.loaded, report.bad) == (numbers_wanted, [])
     with writing() as session:
-        catalogue.add_plans(session)
-        sku = catalogue.Sku(SKU, "黑色", "black", 8)
-        catalogue.add_handset(session, id="iphone4", name_zh="苹果 iPhone 4", name_en="iPhone 4", skus=[sku])
-        catalogue.add_policies(session, "iphone4")
+        files = [catalogue.DATA / name for name in ("plans.toml", "iphone4_8gb.toml")]
+        catalogue.add(session, files, actor="zhao", reason="test")
         couriers.add(session, code="SF", name_zh="顺丰", name_en="SF", areas=["11"])
         partners.add(session, name="SF", courier="SF")
         units.add_sims(session, units.made_up_iccids(60))

@@ -8,9 +8,9 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import select
 
-from checkout import contracts, orders
+from checkout import catalogue, contracts, orders
 from checkout.contracts import WrongCode
-from checkout.models import Contract, Order, Plan
+from checkout.models import Contract, Order
 from kyc.models import VaultRead
 from runtime.db import reading, writing
 from runtime.facts import NotFound, WrongMove
@@ -38,7 +38,8 @@ def order(shop: Shop) -> Order:
 
 def test_the_draft_names_the_buyer_with_a_masked_id_and_the_frozen_price(shop: Shop, order: Order) -> None:
     with writing() as session:  # a later change of the plan changes no contract
-        session.scalars(select(Plan).where(Plan.id == "3g-186")).one().monthly_fen = 1
+        dearer = catalogue.preview(session, [("dearer.toml", b'[[plan]]\ncode = "3g-186"\nfee = 187\n')])
+        catalogue.publish(session, dearer, actor="zhao", reason="test")
     text = text_of(order)
     assert [
         part for part in ("李雷", "110***********0019", order.number, "5,863", "待签署") if part not in text

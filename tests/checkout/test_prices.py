@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from checkout import prices
 from checkout.prices import NumberFacts, OfferFacts, PlanTooSmall, TermTooShort, WrongStock, quote, returns
-from runtime.facts import Invalid
 
 ORDINARY = NumberFacts("18600138021", "d")
 GRADES = [(0, 0, 0), (10_000, 6_600, 12), (30_000, 9_600, 12), (100_000, 18_600, 24), (500_000, 58_600, 36)]
@@ -78,16 +77,6 @@ def test_a_contract_shorter_than_the_number_s_term_is_refused() -> None:
 def test_a_number_of_another_drop_is_refused() -> None:
     with pytest.raises(WrongStock):
         quote(card(20, 50), NumberFacts("18600138021", "another"))
-
-
-@pytest.mark.parametrize(
-    ("handset", "prestore", "each", "months"), [(-1, 10, 0, 1), (0, 10, 6, 2), (0, 0, 0, 0)]
-)
-def test_a_contract_row_that_does_not_add_up_is_refused(
-    handset: int, prestore: int, each: int, months: int
-) -> None:
-    with pytest.raises(Invalid):
-        prices.check_policy(handset, prestore, each, months)
 
 
 yuan = st.integers(0, 9_999)
