@@ -122,11 +122,16 @@ def on_sale(session: Session, ids: Collection[str]) -> dict[str, OnSale]:
 def forget() -> None:
     """Forget the offers in memory; tests that make others under the same ids call it."""
     _on_sale.clear()
+    _facts.clear()
 
 
 _on_sale: dict[str, OnSale] = {}
+_facts: dict[str, OfferFacts] = {}
 
 
 def facts(offer: Offer) -> OfferFacts:
-    """What it is, and what its price depends on."""
-    return msgspec.convert(offer.terms, OfferFacts)
+    """What it is, and what its price depends on. Kept in memory: nothing of an offer ever changes."""
+    known = _facts.get(offer.id)
+    if known is None:
+        known = _facts[offer.id] = msgspec.convert(offer.terms, OfferFacts)
+    return known

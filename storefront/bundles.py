@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,8 @@ from inventory.facts import SoldOut
 from runtime import clock
 from runtime.facts import Fact, NotFound
 from storefront import i18n, shown
+
+_GREY = "#6b7280"  # of a handset whose colour nobody wrote down
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Model:
     contracts: int
     from_fen: int
     gone: bool
+    shape: str
+    swatches: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Variant:
     left: int
     chosen: bool
     href: str
+    swatch: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Table:
     terms: tuple[int, ...]
     rows: tuple[Row, ...]
     kind: str  # prestore | credit
+    shape: str
+    swatch: str
 
 
 def models(found: Sequence[Offer], stock: Mapping[str, Any]) -> list[Model]:
@@ -83,19 +91,33 @@ def models(found: Sequence[Offer], stock: Mapping[str, Any]) -> list[Model]:
 
 
 def _model(code: str, mine: Sequence[Offer], stock: Mapping[str, Any]) -> Model:
-    prices_now = [_quote(one, "", 0, 0, 0).due_now_fen for one in mine]
+    minute = clock.now_ms() // 60_000
     skus = {one.sku_code or "" for one in mine}
     return Model(
-        code, shown.model_name(offers.facts(mine[0])), len(skus), len(mine), min(prices_now),
-        all(_left(stock, sku) <= 0 for sku in skus),
+        code, shown.model_name(offers.facts(mine[0])), len(skus), len(mine),
+        min(_due_fen(offers.facts(one), minute) for one in mine),
+        all(_left(stock, sku) <= 0 for sku in skus), offers.facts(mine[0]).shape,
+        tuple(dict.fromkeys(offers.facts(one).swatch or _GREY for one in mine)),
     )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
+def _due_fen(terms: prices.OfferFacts, minute: int) -> int:
+    """What an offer costs now with an ordinary number, by the minute (since 1970): pages of drops ask often."""
+    now = prices.Choice(at=clock.from_ms(minute * 60_000))
+    return prices.quote(terms, prices.NumberFacts("", terms.drop_id), now).due_now_fen
+
+
 def table(
-    found: Sequence[Offer], handset: str, chosen: str, number: Any, stock: Mapping[str, Any], query: dict[str, str]
+    found: Sequence[Offer],
+    handset: str,
+    chosen: str,
+    number: Any,
+    stock: Mapping[str, Any],
+    query: dict[str, str],
 ) -> Table:
-    """The contracts of a handset. `chosen`: an offer's id, which says the colour and storage too; `number`: one on the
-    shelf whose demands a contract must meet, or None. Raises NotFound where the drop has no such handset."""
+    """The contracts of a handset. `chosen`: an offer's id, which says the colour and storage too; `number`: one on
+    the shelf whose demands a contract must meet, or None. Raises NotFound where the drop has no such handset."""
     mine = [one for one in found if one.kind == "bundle" and offers.facts(one).handset == handset]
     if not mine:
         raise NotFound
@@ -110,7 +132,8 @@ def table(
         cells |= {cell.offer: replace(cell, cheapest=True) for cell in able if cell.total_fen == least}
     return Table(
         shown.model_name(offers.facts(picked)), tuple(_variants(mine, picked, stock, query)), terms,
-        tuple(_rows(of_sku, cells, terms)), offers.facts(picked).policy,
+        tuple(_rows(of_sku, cells, terms)), offers.facts(picked).policy, offers.facts(picked).shape,
+        offers.facts(picked).swatch or _GREY,
     )  # fmt: skip
 
 
@@ -125,7 +148,9 @@ def _variants(
         if sku not in out or same:
             name = shown.variant_name(terms)
             href = f"?{urlencode({**query, 'offer': one.id})}"
-            out[sku] = Variant(sku, name, _left(stock, sku), sku == picked.sku_code, href)
+            out[sku] = Variant(
+                sku, name, _left(stock, sku), sku == picked.sku_code, href, terms.swatch or _GREY
+            )
     return list(out.values())
 
 
@@ -171,8 +196,8 @@ def _quote(one: Offer, number: str, prestore_fen: int, min_spend_fen: int, term_
 
 
 def _left(stock: Mapping[str, Any], sku: str) -> int:
-    """Units that are free; a drop that nobody has counted yet has all of them."""
-    if sku not in stock:
+    """Units that are free; where nobody has counted the drop's handsets yet, one as far as is known."""
+    if not stock:
         return 1
-    of_sku = stock[sku]
+    of_sku = stock.get(sku, 0)
     return int(of_sku if isinstance(of_sku, int) else of_sku.free)

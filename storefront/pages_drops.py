@@ -25,7 +25,7 @@ from inventory.facts import (
 )
 from runtime.db import reading
 from runtime.facts import Fact, Invalid, NotFound, Unavailable
-from storefront import api_queue, filters, forms, i18n, live_hold, shown
+from storefront import api_queue, bundles, filters, forms, i18n, live_hold, shown
 from storefront.forms import Form, page
 from storefront.pages_home import local
 from storefront.rendering import render
@@ -45,7 +45,7 @@ def drop_page(request: Request, form: Form) -> Response:
 def live(request: Request, form: Form) -> Response:
     """The state and the stock alone, fetched again by the open page."""
     with i18n.speaking(request.state.lang), reading() as session:
-        seen = shown.drop(_public(drops.find(session, request.path_params["drop"])))
+        seen = shown.drop(public(drops.find(session, request.path_params["drop"])))
     return render(request, "_drop_status.html", drop=seen)
 
 
@@ -60,7 +60,7 @@ def pick(request: Request, form: Form) -> Response:
     account = request.state.account.id
     with reading() as session:
         chosen = offers.find(session, offer)
-        _public(drops.find(session, drop_id))
+        public(drops.find(session, drop_id))
         if chosen.drop_id != drop_id:
             raise NotFound
     try:
@@ -110,7 +110,7 @@ def show(
 ) -> Response:
     """The page of a drop for a search; with `refused`, why the number `wanted` could not be held."""
     with i18n.speaking(request.state.lang):
-        given = _contents(request, query)
+        given = contents(request, query)
         alternatives, notice = [], None
         if refused is not None:
             notice = _notice(request, refused, wanted)
@@ -119,8 +119,8 @@ def show(
                 alternatives = [shown.number(one, given["offer"]) for one in near]
     status = {"not_open": 425, "stale": 503}.get(refused.code, 409) if refused else given.pop("status", 200)
     given.pop("status", None)
-    turn = _turn(request)
-    barred = turn is not None and turn.state != "inside"
+    place = turn(request)
+    barred = place is not None and place.state != "inside"
     return render(
         request,
         "drop.html",
@@ -128,12 +128,12 @@ def show(
         **given,
         alternatives=alternatives,
         notice=notice,
-        turn=turn,
+        turn=place,
         barred=barred,
     )
 
 
-def _turn(request: Request) -> queueing.Place | None:
+def turn(request: Request) -> queueing.Place | None:
     """Where the shopper stands, if people must queue for this drop now and it is not over."""
     drop_id, account = request.path_params["drop"], request.state.account
     asked = partial(
@@ -145,28 +145,36 @@ def _turn(request: Request) -> queueing.Place | None:
         return None
 
 
-def _contents(request: Request, query: dict[str, str]) -> dict[str, Any]:
+def contents(request: Request, query: dict[str, str], only: str = "") -> dict[str, Any]:
+    """What the page of a drop shows for a search; `only`: of its offers those with one handset."""
     drop_id = request.path_params["drop"]
     with reading() as session:
-        seen = shown.drop(_public(drops.find(session, drop_id)))
+        seen = shown.drop(public(drops.find(session, drop_id)))
         find = {name: query.get(name, "").strip() for name in _FIND}
         seed = query.get("seed", "")[:16] or secrets.token_hex(4)
         kept = {name: value for name, value in {**find, "seed": seed}.items() if value}
-        choices = [shown.offer(one, seen.tally.skus or {}, kept) for one in offers.of_drop(session, drop_id)]
+        found = offers.of_drop(session, drop_id)
+        if only:
+            found = [one for one in found if offers.facts(one).handset == only]
+        stock = seen.tally.skus or {}
+        wanted = [one for one in found if only or one.kind == "card" or one.id == query.get("offer")]
+        choices = [shown.offer(one, stock, kept) for one in wanted or found[:1]]
     chosen = next((one for one in choices if one.id == query.get("offer")), choices[0] if choices else None)
     numbers, errors = _numbers(seen, find, seed) if chosen and seen.shown else ([], {})
     another = {**find, "offer": chosen.id if chosen else "", "seed": secrets.token_hex(4)}
     return {
         "status": 422 if errors else 200,
         "drop": seen,
-        "offers": choices,
+        "offers": [one for one in choices if one.kind == "card"],
+        "models": bundles.models(found, stock),
+        "kept": f"?{urlencode(kept)}",
         "offer": chosen,
         "numbers": [shown.number(one, chosen) for one in numbers] if chosen else [],
         "find": {**find, "query": kept},
         "errors": errors,
         "patterns": shown.pattern_options(),
         "another": f"?{urlencode({name: value for name, value in another.items() if value})}",
-        "pick": _digits(query.get("pick", "")),
+        "pick": digits(query.get("pick", "")),
         "refresh_seconds": 10,
     }
 
@@ -204,11 +212,11 @@ def _spaced(number: str) -> str:
     return f"{number[:3]} {number[3:7]} {number[7:]}"
 
 
-def _digits(text: str) -> str:
+def digits(text: str) -> str:
     return text if len(text) == 11 and text.isascii() and text.isdigit() else ""
 
 
-def _public(drop: Any) -> Any:
+def public(drop: Any) -> Any:
     """A draft is nobody's business but staff's."""
     if drop.state == "draft":
         raise NotFound

@@ -34,11 +34,7 @@ CATALOGUE = (
     _DEMO / "yunque_y2.toml",
 )  # fmt: skip
 _CARDS = ("prepaid-20", "prepaid-46", "3g-66", "3g-96")
-_BUNDLES = (
-    ("IP4-8-BLACK", "3g-186", 24), ("IP4-8-WHITE", "3g-286", 24), ("SLS1-128-PINE", "3g-96", 24),
-    ("SLS1-128-PINE", "3g-186", 12), ("SLS1-256-MIST", "3g-286", 24), ("YQY2-256-DUSK", "3g-96", 24),
-    ("YQY2-256-SAND", "3g-186", 30),
-)  # fmt: skip
+_FIRST = ("3g-186", 24)  # of a handset's contracts the one that is chosen at first
 _COURIERS = (
     ("EMS", "邮政EMS", "EMS", [""], True, 10),
     ("SF", "顺丰速运", "SF Express", ["11", "31", "4401", "4403"], True, 30),
@@ -172,11 +168,15 @@ def _make_drop(session: Session, drop: str, name: str, opens: Any, skus: dict[st
     )  # fmt: skip
     for i, plan in enumerate(_CARDS):
         offers.add(session, id=f"{drop}-card-{plan}", drop_id=drop, plan_id=plan, position=i)
-    for i, (sku, plan, months) in enumerate(_BUNDLES, len(_CARDS)):
-        offers.add(
-            session, id=f"{drop}-{sku.lower()}-{plan}-{months}", drop_id=drop, plan_id=plan, sku=sku,
-            months=months, position=i,
-        )  # fmt: skip
+    known, position = catalogue.current(session), len(_CARDS)
+    for sku in known.sku.values():
+        contracts = [(one.plan, one.months) for one in known.policies_of(sku.handset)]
+        for plan, months in sorted(contracts, key=lambda one: (one != _FIRST, one[1])):
+            offers.add(
+                session, id=f"{drop}-{sku.code.lower()}-{plan}-{months}"[:40], drop_id=drop, plan_id=plan,
+                sku=sku.code, months=months, position=position,
+            )  # fmt: skip
+            position += 1
 
 
 def _advance(drop: str) -> None:
