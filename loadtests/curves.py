@@ -25,7 +25,7 @@ SPIKE, TAIL = 5.0, 30.0  # seconds
 LOOKS = (2.0, 8.0)  # seconds between two looks of a Looker
 THINKS = (0.5, 2.5)  # seconds a Picker thinks
 RETURNS = (5.0, 12.0)  # seconds between two looks of who closed the tab
-LEAVES = (1.0, 10.0)  # seconds somebody still looks at how it ended for them before they close the page
+LEAVES = (3.0, 20.0)  # seconds somebody still looks at how it ended for them before they close the page
 BOT_PAUSE = (2.0, 6.0)  # seconds between two tries of a Bot
 
 
