@@ -43,8 +43,10 @@ def _commit() -> str:
     if not head.exists():
         return ""
     _, _, ref = head.read_text().strip().partition(" ")
+    if not ref:  # a commit is checked out, no branch
+        return head.read_text().strip()
     loose = folder / ref
-    if ref and loose.exists():
+    if loose.exists():
         return loose.read_text().strip()
     packed = folder / "packed-refs"
     lines = packed.read_text().splitlines() if packed.exists() else []
