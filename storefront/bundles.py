@@ -44,7 +44,8 @@ class Variant:
 
 @dataclass(frozen=True)
 class Cell:
-    """A plan for a term. Money in fen; `why` says what keeps it from being chosen, "" where nothing does."""
+    """A plan for a term. Money in fen; `left_fen` of the whole is on the account when the term is over, and what
+    costs least is judged without it. `why` says what keeps it from being chosen, "" where nothing does."""
 
     offer: str
     months: int
@@ -128,8 +129,12 @@ def table(
     terms = tuple(sorted({cell.months for cell in cells.values()}))
     for months in terms:
         able = [cell for cell in cells.values() if cell.months == months and not cell.why]
-        least = min((cell.total_fen for cell in able), default=0)
-        cells |= {cell.offer: replace(cell, cheapest=True) for cell in able if cell.total_fen == least}
+        least = min((cell.total_fen - cell.left_fen for cell in able), default=0)
+        cells |= {
+            cell.offer: replace(cell, cheapest=True)
+            for cell in able
+            if cell.total_fen - cell.left_fen == least
+        }
     return Table(
         shown.model_name(offers.facts(picked)), tuple(_variants(mine, picked, stock, query)), terms,
         tuple(_rows(of_sku, cells, terms)), offers.facts(picked).policy, offers.facts(picked).shape,

@@ -144,7 +144,7 @@ def allowance(plan: Any) -> str:
     """What a plan includes each month, the way shops print it."""
     parts = []
     if plan.data_mb:
-        data = f"{plan.data_mb / 1024:g} GB" if plan.data_mb >= 1024 else f"{plan.data_mb} MB"
+        data = f"{plan.data_mb // 1024} GB" if plan.data_mb % 1024 == 0 else f"{plan.data_mb:,} MB"
         parts.append(i18n.gettext("%(amount)s data") % {"amount": data})
     if plan.minutes:
         parts.append(i18n.gettext("%(count)s minutes") % {"count": plan.minutes})

@@ -53,9 +53,10 @@ def test_the_least_over_each_term_is_marked_and_nothing_else(contracts: Site) ->
     with i18n.speaking("en"):
         shown = cells(bundles.table(found(), "iphone-4-8", f"{SKU}-0", None, {}, {}))
     for months in (12, 24):
-        totals = {key: cell.total_fen for key, cell in shown.items() if key[1] == months}
-        least = {key for key, total in totals.items() if total == min(totals.values())}
+        spent = {key: cell.total_fen - cell.left_fen for key, cell in shown.items() if key[1] == months}
+        least = {key for key, fen in spent.items() if fen == min(spent.values())}
         assert {key for key, cell in shown.items() if key[1] == months and cell.cheapest} == least
+    assert [key for key, cell in shown.items() if cell.cheapest] == [("3G plan 66", 12), ("3G plan 66", 24)]
 
 
 def test_what_a_number_asks_for_rules_contracts_out_and_says_why(contracts: Site) -> None:
