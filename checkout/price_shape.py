@@ -116,6 +116,17 @@ class Quote:
     catalogue: int = 0  # the version it was priced with
 
     @property
+    def runs(self) -> tuple[tuple[int, int, int], ...]:
+        """Months in a row that cost the same: the first, the last, and what is due in each."""
+        found: list[tuple[int, int, int]] = []
+        for one in self.months:
+            if found and found[-1][2] == one.due_fen:
+                found[-1] = (found[-1][0], one.month, one.due_fen)
+            else:
+                found.append((one.month, one.month, one.due_fen))
+        return tuple(found)
+
+    @property
     def monthly_due_fen(self) -> int:
         """The usual month: the last one, since odd amounts come with the first."""
         return self.months[-1].due_fen

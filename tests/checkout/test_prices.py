@@ -38,6 +38,12 @@ def test_the_zero_yuan_handset_costs_6864_yuan_its_residue_comes_with_the_first_
     assert [month.return_fen for month in price.months] == [21_500] + [20_800] * 23
 
 
+def test_months_that_cost_the_same_are_told_together() -> None:
+    assert quote(bundle(286, 0, 4_999, 24), ORDINARY).runs == ((1, 1, 7_100), (2, 24, 7_800))
+    assert quote(bundle(186, 1_399, 3_600, 24), ORDINARY).runs == ((1, 24, 3_600),)
+    assert quote(card(20, 50), ORDINARY).runs == ((1, 1, 0),)
+
+
 def test_returns_above_the_fee_stay_on_the_account() -> None:
     price = quote(bundle(186, 2_599, 2_400, 12), ORDINARY)
     assert [month.due_fen for month in price.months] == [0] * 12
