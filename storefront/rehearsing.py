@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from checkout import offers
 from checkout.models import Offer
+from checkout.prices import OfferFacts
 from inventory import drops, queue_rules, shadows
 from inventory.models import Drop
 from kyc import phones
@@ -134,9 +136,17 @@ def _offer(session: Session, drop_id: str, shadow_id: str) -> str:
     known = offers.of_drop(session, drop_id)
     if not known:
         raise Invalid(offer=N_("The drop has no offer yet: add one first."))
-    offer_id = f"{shadow_id}-card"
-    session.add(Offer(id=offer_id, drop_id=shadow_id, kind="card", plan_id=known[0].plan_id, position=0))
-    return offer_id
+    first = offers.facts(known[0])
+    terms = OfferFacts("card", shadow_id, first.plan_zh, first.plan_en, first.fee_fen, 100, plan=first.plan)
+    row = {
+        "id": f"{shadow_id}-card",
+        "drop_id": shadow_id,
+        "kind": "card",
+        "plan_id": first.plan,
+        "position": 0,
+    }
+    session.add(Offer(**row, sku_code=None, terms=msgspec.to_builtins(terms)))
+    return f"{shadow_id}-card"
 
 
 def _sold(shadow: Drop, offer: str, count: int, say: Say) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def settle(shop: Shop) -> World:
         case = session.scalars(select(VerificationCase.id)).one()
     world.params = {
         "drop": DROP, "order": order.id, "no": number, "case": case, "courier": "SF", "code": "en",
-        "rest:path": "sms/", "hold": "",
+        "rest:path": "sms/", "hold": "", "handset": "iphone-4-8",
     }  # fmt: skip
     return world
 

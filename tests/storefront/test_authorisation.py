@@ -40,6 +40,7 @@ MAY = {
         POST /api/v1/codes  POST /api/v1/sessions  DELETE /api/v1/sessions
         GET /static/site.css  GET /openapi.json  GET /healthz  GET /metrics
         GET /  GET /clock  POST /lang/{code}  GET /drops/{drop}  GET /drops/{drop}/live
+        GET /drops/{drop}/bundles/{handset}
         GET /drops/{drop}/queue  GET /drops/{drop}/draw  GET /api/v1/drops/{drop}/draw
         GET /login  POST /login  POST /login/code  GET /ops/login  POST /ops/login
         GET /sandbox/{rest:path}""",
@@ -47,7 +48,7 @@ MAY = {
     "a shopper": """POST /drops/{drop}/holds  POST /holds/{hold}/release  GET /account  POST /logout
         POST /drops/{drop}/queue  POST /drops/{drop}/queue/entry""",
     "A's page": """
-        POST /checkout/{hold}
+        POST /checkout/{hold}  GET /checkout/{hold}/price
         GET /orders/{order}  GET /orders/{order}/contract.pdf  POST /orders/{order}/cancellation
         POST /orders/{order}/signature-code  POST /orders/{order}/signature
         POST /orders/{order}/pay  GET /orders/{order}/pay  GET /orders/{order}/paid""",
@@ -63,10 +64,11 @@ MAY = {
     "staff": """
         POST /ops/logout  GET /ops  GET /ops/drops/{drop}  GET /ops/drops/{drop}/figures
         POST /ops/drops/{drop}/audit  GET /ops/orders  GET /ops/orders/{order}
-        POST /ops/orders/{order}/moves  GET /ops/manifests""",
+        POST /ops/orders/{order}/moves  GET /ops/manifests  GET /ops/catalogue""",
     "launchers": """
         GET /ops/drops/new  POST /ops/drops/new  POST /ops/drops/{drop}/moves
-        POST /ops/drops/{drop}/queue  POST /ops/drops/{drop}/rehearsal  POST /ops/manifests/{courier}""",
+        POST /ops/drops/{drop}/queue  POST /ops/drops/{drop}/rehearsal  POST /ops/manifests/{courier}
+        POST /ops/catalogue  POST /ops/catalogue/versions""",
     "admins": "GET /ops/identity  GET /ops/identity/{case}  POST /ops/identity/{case}/verdict",
     "token": "POST /partner/v1/token",
     "a courier's client": "GET /partner/v1/manifests  POST /partner/v1/scans",

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -101,7 +100,7 @@ def _publish(connection: sa.Connection, document: dict[str, Any]) -> int:
     )  # fmt: skip
     raw = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     row = {
-        "version": 1, "at": datetime.now(UTC), "actor": "migration", "reason": "what was on offer before versions",
+        "version": 1, "at": sa.func.current_timestamp(), "actor": "migration", "reason": "what was on offer before versions",
         "sha256": hashlib.sha256(raw).hexdigest(), "document": document, "changes": [],
     }  # fmt: skip
     connection.execute(versions.insert().values(**row))
