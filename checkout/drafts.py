@@ -152,7 +152,7 @@ def check_receiver(given: Receiver) -> Receiver:
         for name in ("name", "mobile", "province", "city", "district", "address")
     }
     wrong: dict[str, str] = {}
-    for name, least, most in (("name", 2, 50), ("district", 0, 50), ("address", 4, 200)):
+    for name, least, most in (("name", 2, 50), ("address", 4, 200)):
         if not least <= len(clean[name]) <= most or not clean[name].isprintable():
             wrong[f"receiver.{name}"] = _WRONG[name]
     try:
@@ -160,10 +160,10 @@ def check_receiver(given: Receiver) -> Receiver:
     except Invalid as error:
         wrong["receiver.mobile"] = next(iter(error.errors.values()))
     try:
-        clean["city"] = regions.city_code(clean["city"])
-        clean["province"] = regions.province_name(clean["city"])
+        place = regions.place(clean["province"], clean["city"], clean["district"])
+        clean |= {"province": place.province, "city": place.city_code, "district": place.district}
     except Invalid as error:
-        wrong["receiver.city"] = next(iter(error.errors.values()))
+        wrong |= {f"receiver.{name}": sentence for name, sentence in error.errors.items()}
     if wrong:
         raise Invalid(**wrong)
     return Receiver(**clean)
@@ -171,6 +171,5 @@ def check_receiver(given: Receiver) -> Receiver:
 
 _WRONG = {
     "name": N_("Write the name of who receives the parcel, 2 to 50 characters."),
-    "district": N_("Write the district with at most 50 characters."),
     "address": N_("Write street, building and room, 4 to 200 characters."),
 }

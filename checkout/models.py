@@ -37,6 +37,19 @@ class Offer(Base):
     terms: Mapped[dict[str, object]] = mapped_column(JSON)
 
 
+class PreparedDetails(Base):
+    """What an account prepared for its next order; sealed, since it says where somebody lives."""
+
+    __tablename__ = "prepared_details"
+
+    account: Mapped[str] = mapped_column(String(40), primary_key=True)
+    receiver: Mapped[str] = mapped_column(
+        SealedText("prepared_details.receiver")
+    )  # JSON of logistics' Receiver
+    payment: Mapped[str] = mapped_column(String(16))
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Order(Base):
     """One number bought by one person. `live` means the number is theirs or promised to them."""
 

@@ -94,3 +94,17 @@ def check_age(buyer: Buyer, min_age: int, day: date) -> None:
 def age_on(session: Session, person_id: str, day: date) -> int:
     """Full years of age on a Shanghai date. Raises NotFound."""
     return years(vault.birth_of(session, person_id), day)
+
+
+def of_account_all(session: Session, account: str) -> list[Person]:
+    """Everybody an account ever named, who was not erased; the newest first."""
+    theirs = select(Person).where(Person.account == account, Person.dek.is_not(None))
+    return list(session.scalars(theirs.order_by(Person.enrolled_at.desc(), Person.id)))
+
+
+def erase_account(session: Session, account: str, keep: Collection[str]) -> int:
+    """Forget everybody an account named but those in `keep`, for good; how many were forgotten."""
+    gone = [person.id for person in of_account_all(session, account) if person.id not in keep]
+    for person_id in gone:
+        vault.erase_person(session, person_id, who="shopper", why="the shopper erased their data")
+    return len(gone)

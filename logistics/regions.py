@@ -1,78 +1,111 @@
-"""Provinces and prefecture cities of GB/T 2260, so that an address can be given by name or by code."""
+"""Provinces, prefecture cities and districts of GB/T 2260, so that an address can be given by name or by code.
 
-from runtime.facts import N_, Invalid
+divisions.json is the list of the npm package `@vant/area-data` 2.1.0 (MIT, divisions.LICENSE.txt): every county-level
+division on the mainland and what couriers print as one (development zones, the towns of cities without districts).
+Ours are 500157 and the names of the four xx9000. A test compares it with the official table."""
 
-# Two digits and the province, then its prefecture cities by the next two digits.
-_TABLE = """
-11北京市: 01北京市
-12天津市: 01天津市
-13河北省: 01石家庄市 02唐山市 03秦皇岛市 04邯郸市 05邢台市 06保定市 07张家口市 08承德市 09沧州市 10廊坊市 11衡水市
-14山西省: 01太原市 02大同市 03阳泉市 04长治市 05晋城市 06朔州市 07晋中市 08运城市 09忻州市 10临汾市 11吕梁市
-15内蒙古自治区: 01呼和浩特市 02包头市 03乌海市 04赤峰市 05通辽市 06鄂尔多斯市 07呼伦贝尔市 08巴彦淖尔市 \
-09乌兰察布市 22兴安盟 25锡林郭勒盟 29阿拉善盟
-21辽宁省: 01沈阳市 02大连市 03鞍山市 04抚顺市 05本溪市 06丹东市 07锦州市 08营口市 09阜新市 10辽阳市 11盘锦市 \
-12铁岭市 13朝阳市 14葫芦岛市
-22吉林省: 01长春市 02吉林市 03四平市 04辽源市 05通化市 06白山市 07松原市 08白城市 24延边朝鲜族自治州
-23黑龙江省: 01哈尔滨市 02齐齐哈尔市 03鸡西市 04鹤岗市 05双鸭山市 06大庆市 07伊春市 08佳木斯市 09七台河市 \
-10牡丹江市 11黑河市 12绥化市 27大兴安岭地区
-31上海市: 01上海市
-32江苏省: 01南京市 02无锡市 03徐州市 04常州市 05苏州市 06南通市 07连云港市 08淮安市 09盐城市 10扬州市 11镇江市 \
-12泰州市 13宿迁市
-33浙江省: 01杭州市 02宁波市 03温州市 04嘉兴市 05湖州市 06绍兴市 07金华市 08衢州市 09舟山市 10台州市 11丽水市
-34安徽省: 01合肥市 02芜湖市 03蚌埠市 04淮南市 05马鞍山市 06淮北市 07铜陵市 08安庆市 10黄山市 11滁州市 12阜阳市 \
-13宿州市 15六安市 16亳州市 17池州市 18宣城市
-35福建省: 01福州市 02厦门市 03莆田市 04三明市 05泉州市 06漳州市 07南平市 08龙岩市 09宁德市
-36江西省: 01南昌市 02景德镇市 03萍乡市 04九江市 05新余市 06鹰潭市 07赣州市 08吉安市 09宜春市 10抚州市 11上饶市
-37山东省: 01济南市 02青岛市 03淄博市 04枣庄市 05东营市 06烟台市 07潍坊市 08济宁市 09泰安市 10威海市 11日照市 \
-13临沂市 14德州市 15聊城市 16滨州市 17菏泽市
-41河南省: 01郑州市 02开封市 03洛阳市 04平顶山市 05安阳市 06鹤壁市 07新乡市 08焦作市 09濮阳市 10许昌市 11漯河市 \
-12三门峡市 13南阳市 14商丘市 15信阳市 16周口市 17驻马店市 90河南省直辖
-42湖北省: 01武汉市 02黄石市 03十堰市 05宜昌市 06襄阳市 07鄂州市 08荆门市 09孝感市 10荆州市 11黄冈市 12咸宁市 \
-13随州市 28恩施土家族苗族自治州 90湖北省直辖
-43湖南省: 01长沙市 02株洲市 03湘潭市 04衡阳市 05邵阳市 06岳阳市 07常德市 08张家界市 09益阳市 10郴州市 11永州市 \
-12怀化市 13娄底市 31湘西土家族苗族自治州
-44广东省: 01广州市 02韶关市 03深圳市 04珠海市 05汕头市 06佛山市 07江门市 08湛江市 09茂名市 12肇庆市 13惠州市 \
-14梅州市 15汕尾市 16河源市 17阳江市 18清远市 19东莞市 20中山市 51潮州市 52揭阳市 53云浮市
-45广西壮族自治区: 01南宁市 02柳州市 03桂林市 04梧州市 05北海市 06防城港市 07钦州市 08贵港市 09玉林市 10百色市 \
-11贺州市 12河池市 13来宾市 14崇左市
-46海南省: 01海口市 02三亚市 03三沙市 04儋州市 90海南省直辖
-50重庆市: 01重庆市
-51四川省: 01成都市 03自贡市 04攀枝花市 05泸州市 06德阳市 07绵阳市 08广元市 09遂宁市 10内江市 11乐山市 13南充市 \
-14眉山市 15宜宾市 16广安市 17达州市 18雅安市 19巴中市 20资阳市 32阿坝藏族羌族自治州 33甘孜藏族自治州 34凉山彝族自治州
-52贵州省: 01贵阳市 02六盘水市 03遵义市 04安顺市 05毕节市 06铜仁市 23黔西南布依族苗族自治州 26黔东南苗族侗族自治州 \
-27黔南布依族苗族自治州
-53云南省: 01昆明市 03曲靖市 04玉溪市 05保山市 06昭通市 07丽江市 08普洱市 09临沧市 23楚雄彝族自治州 \
-25红河哈尼族彝族自治州 26文山壮族苗族自治州 28西双版纳傣族自治州 29大理白族自治州 31德宏傣族景颇族自治州 \
-33怒江傈僳族自治州 34迪庆藏族自治州
-54西藏自治区: 01拉萨市 02日喀则市 03昌都市 04林芝市 05山南市 06那曲市 25阿里地区
-61陕西省: 01西安市 02铜川市 03宝鸡市 04咸阳市 05渭南市 06延安市 07汉中市 08榆林市 09安康市 10商洛市
-62甘肃省: 01兰州市 02嘉峪关市 03金昌市 04白银市 05天水市 06武威市 07张掖市 08平凉市 09酒泉市 10庆阳市 11定西市 \
-12陇南市 29临夏回族自治州 30甘南藏族自治州
-63青海省: 01西宁市 02海东市 22海北藏族自治州 23黄南藏族自治州 25海南藏族自治州 26果洛藏族自治州 27玉树藏族自治州 \
-28海西蒙古族藏族自治州
-64宁夏回族自治区: 01银川市 02石嘴山市 03吴忠市 04固原市 05中卫市
-65新疆维吾尔自治区: 01乌鲁木齐市 02克拉玛依市 04吐鲁番市 05哈密市 23昌吉回族自治州 27博尔塔拉蒙古自治州 \
-28巴音郭楞蒙古自治州 29阿克苏地区 30克孜勒苏柯尔克孜自治州 31喀什地区 32和田地区 40伊犁哈萨克自治州 42塔城地区 \
-43阿勒泰地区 90新疆维吾尔自治区直辖
-"""
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
 
-PROVINCES: dict[str, str] = {}  # "440000" -> "广东省"
-CITIES: dict[str, str] = {}  # "440100" -> "广州市"
-for _row in _TABLE.strip().splitlines():
-    _province, _, _cities = _row.partition(":")
-    PROVINCES[_province[:2] + "0000"] = _province[2:]
-    CITIES.update({f"{_province[:2]}{one[:2]}00": one[2:] for one in _cities.split()})
+from runtime.facts import N_, Invalid, fill
+
+# Counties of the municipalities stand under xx01 or xx02; the couriers' areas know one city.
+MUNICIPALITIES = frozenset({"11", "12", "31", "50"})
+NAMES: dict[str, str] = json.loads(files("logistics").joinpath("divisions.json").read_text("utf-8"))
+PROVINCES = {code: name for code, name in NAMES.items() if code.endswith("0000")}  # "440000" -> "广东省"
+CITIES = {
+    code: name for code, name in NAMES.items() if code.endswith("00") and code not in PROVINCES
+}  # 440100
 _CODES = {name: code for code, name in CITIES.items()}
+_ENDINGS = (
+    "特别行政区",
+    "自治区",
+    "自治州",
+    "自治县",
+    "自治旗",
+    "地区",
+    "新区",
+    "林区",
+    "矿区",
+    "省",
+    "市",
+    "区",
+    "县",
+    "盟",
+    "旗",
+)
+_PEOPLES = [
+    "蒙古族",
+    "回族",
+    "藏族",
+    "维吾尔族",
+    "苗族",
+    "彝族",
+    "壮族",
+    "布依族",
+    "朝鲜族",
+    "满族",
+    "侗族",
+    "瑶族",
+    "白族",
+    "土家族",
+    "哈尼族",
+    "哈萨克族",
+    "傣族",
+    "黎族",
+    "傈僳族",
+    "佤族",
+    "畲族",
+    "拉祜族",
+    "水族",
+    "东乡族",
+    "纳西族",
+    "景颇族",
+    "柯尔克孜族",
+    "土族",
+    "达斡尔族",
+    "仫佬族",
+    "羌族",
+    "布朗族",
+    "撒拉族",
+    "毛南族",
+    "仡佬族",
+    "锡伯族",
+    "普米族",
+    "塔吉克族",
+    "怒族",
+    "鄂温克族",
+    "保安族",
+    "裕固族",
+    "独龙族",
+    "各族",
+    "维吾尔",
+    "蒙古",
+    "哈萨克",
+    "柯尔克孜",
+]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an address lies: names, and the six digits of the city."""
+
+    province: str
+    city: str
+    city_code: str
+    district: str
 
 
 def city_code(given: str) -> str:
-    """The six-digit code of a prefecture city given by its code (or a county's in it) or its name, 市 optional.
+    """The six-digit code of a prefecture city given by its code (or a district's in it) or its name, 市 optional.
 
     Raises Invalid(city=...)."""
     text = given.strip()
     if len(text) == 6 and text.isascii() and text.isdigit():
-        # Counties of the four municipalities stand under xx01 or xx02; the couriers' areas know one city.
-        city = text[:2] + "0100" if text[:2] in ("11", "12", "31", "50") else text[:4] + "00"
+        city = text[:2] + "0100" if text[:2] in MUNICIPALITIES else text[:4] + "00"
         if city in CITIES:
             return city
     for name in (text, text + "市"):
@@ -86,5 +119,72 @@ def city_name(code: str) -> str:
 
 
 def province_name(code: str) -> str:
-    """The province that a city's or county's six-digit code lies in."""
+    """The province that a city's or district's six-digit code lies in."""
     return PROVINCES[city_code(code)[:2] + "0000"]
+
+
+@cache
+def districts(city: str) -> MappingProxyType[str, str]:
+    """Code and name of each district, county or county-level city of a prefecture city, given by its code."""
+    return MappingProxyType(_by_city()[city])
+
+
+@cache
+def _by_city() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {code: {} for code in CITIES}
+    for code, name in NAMES.items():
+        if not code.endswith("00"):
+            found[city_code(code)][code] = name
+    return found
+
+
+def place(province: str, city: str, district: str) -> Place:
+    """An address's place, read from names or codes. An empty `province` is the city's; `district` may be said without
+    its 区 or 县. Raises Invalid naming `province`, `city` or `district`: each must lie in the one before."""
+    code = city_code(city)
+    lies_in = province_name(code)
+    wrong: dict[str, str] = {}
+    if province.strip() and not _same(province.strip(), code[:2] + "0000"):
+        said = {"city": CITIES[code], "province": province.strip()}
+        wrong["city"] = fill(N_("{city} does not lie in {province}. Choose the city again."), **said)
+    found = [each for each in districts(code) if district.strip() in (each, NAMES[each])]
+    found = found or [each for each in districts(code) if _same(district.strip(), each)]
+    if len(found) != 1:
+        some = list(districts(code).values())
+        said = {"city": CITIES[code], "some": "、".join(some[:3])}
+        text = (
+            N_("Choose the district or county: {some} or another of {city}.")
+            if len(some) > 3
+            else N_("Choose the district or county of {city}: {some}.")
+        )
+        wrong["district"] = fill(text, **said)
+    if wrong:
+        raise Invalid(**wrong)
+    return Place(lies_in, CITIES[code], code, NAMES[found[0]])
+
+
+def _same(given: str, code: str) -> bool:
+    return given in {code, NAMES[code], *short_names(NAMES[code])}
+
+
+@cache
+def short_names(name: str) -> tuple[str, ...]:
+    """How people write a division without what it is: 南山 for 南山区, 延边 and 延边州 for 延边朝鲜族自治州."""
+    for ending in _ENDINGS:
+        if name.endswith(ending) and len(name) - len(ending) >= 2:
+            bare = name.removesuffix(ending)
+            break
+    else:
+        return ()
+    rest, more = bare, True
+    while more:
+        more = False
+        for people in _PEOPLES:
+            if rest.endswith(people) and len(rest) - len(people) >= 2:
+                rest, more = rest.removesuffix(people), True
+    shorts = dict.fromkeys((bare, rest))
+    if name.endswith("自治州"):
+        shorts[rest + "州"] = None
+    if ending == "新区":
+        shorts[rest + "区"] = None
+    return tuple(shorts)

@@ -7,6 +7,7 @@ import base64
 import binascii
 import secrets
 import threading
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from ipaddress import IPv6Network
 
@@ -90,6 +91,30 @@ def log_out(token: str) -> None:
                 .values(revoked_at=clock.now())
             )
         _revoked.add(identity.session)
+
+
+def log_out_everywhere(account: str) -> None:
+    """End every session of an account, in every process within two seconds."""
+    with writing() as session:
+        ended = end_all(session, account)
+    known_ended(ended)
+
+
+def end_all(session: Session, account: str) -> list[str]:
+    """End an account's sessions in the caller's transaction; gives their ids, for known_ended() after the commit."""
+    return list(
+        session.scalars(
+            update(ShopperSession)
+            .where(ShopperSession.account == account, ShopperSession.revoked_at.is_(None))
+            .values(revoked_at=clock.now())
+            .returning(ShopperSession.id)
+        )
+    )
+
+
+def known_ended(sessions: Iterable[str]) -> None:
+    """This process knows at once that these sessions are over."""
+    _revoked.update(sessions)
 
 
 def token_of(request: HTTPConnection) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from checkout import offers, prices
@@ -23,7 +24,7 @@ from runtime import clock
 from runtime.api import Parameter, endpoint, routes
 from runtime.db import reading
 from runtime.facts import N_, Fact, Invalid, NotFound, Unauthorized, Unavailable
-from storefront import accounts, nearest, offer_book
+from storefront import accounts, nearest, offer_book, reservation_turns
 from storefront.api_account import shopper
 
 
@@ -161,6 +162,8 @@ async def decide(identity: accounts.Identity, drop: str, wish: HoldIn, key: str 
         sku = await offer_book.sku_of(drop, wish.offer)
     if refused := await queueing.gate(drop, identity.account):
         return refused
+    if reservation_turns.is_gated(drop) and (refused := await turn(drop, identity.account, sku)):
+        return refused
     decided = await holds.decide(
         drop, token=holds.new_token(drop, identity.account, key) if key else "", account=identity.account,
         person=identity.person, number=number, like=bool(wish.like), offer=wish.offer, sku=sku,
@@ -171,6 +174,16 @@ async def decide(identity: accounts.Identity, drop: str, wish: HoldIn, key: str 
         return decided
     queueing.bought(drop, identity.account)
     return _hold(decided)
+
+
+async def turn(drop: str, account: str, sku: str) -> Fact | None:
+    """Why somebody whose reservation did not qualify, or not yet, must not hold here."""
+
+    def ask() -> Fact | None:
+        with reading() as session:
+            return reservation_turns.gate(session, drop, account, sku)
+
+    return await run_in_threadpool(ask)
 
 
 @endpoint("GET", "/holds/{hold}", answer=HoldOut, auth="shopper", facts=(NotFound,), summary="A hold")

@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from checkout import webhooks
@@ -30,7 +30,9 @@ from storefront import (
     api_drops,
     api_orders,
     api_queue,
+    api_reservations,
     api_shelf,
+    assets,
     metrics,
     ops_catalogue,
     ops_drops,
@@ -39,18 +41,25 @@ from storefront import (
     ops_orders,
     ops_queue,
     ops_rehearsal,
+    ops_reviews,
     ops_session,
     pages_account,
+    pages_app,
     pages_bundle,
     pages_checkout,
     pages_drops,
+    pages_favourites,
     pages_home,
     pages_orders,
     pages_pay,
     pages_queue,
+    pages_ready,
+    pages_reservations,
+    pages_reviews,
     pages_session,
     problems,
     queue_stream,
+    reservation_turns,
     sandbox_proxy,
 )
 from storefront.hot import Entrance
@@ -60,7 +69,7 @@ STATIC = Path(__file__).parent / "static"
 # Hot routes first.
 SHOPPERS_API = [
     *api_shelf.api_routes, *api_drops.api_routes, *api_queue.api_routes, *api_account.api_routes,
-    *api_orders.api_routes,
+    *api_orders.api_routes, *api_reservations.api_routes,
 ]  # fmt: skip
 _INTRO = "Errors are application/problem+json with a stable `code`. Times are UTC, money is whole fen."
 _LATENESS_PERIOD = 0.1  # seconds
@@ -89,13 +98,14 @@ def table() -> list[BaseRoute]:
     """Every route of the shop."""
     return [
         Mount("/api/v1", routes=SHOPPERS_API),
-        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        Mount("/static", GZipMiddleware(assets.Assets(directory=STATIC)), name="static"),
         Route("/stripe/webhook", stripe_webhook, methods=["POST"]),
         Mount("/partner/v1", routes=partner_api.routes),
         Route("/openapi.json", openapi),
         Route("/healthz", healthz),
         Route("/metrics", metrics.metrics),
         *pages_home.routes,
+        *pages_app.routes,
         *pages_drops.routes,
         *pages_queue.routes,
         *pages_checkout.routes,
@@ -103,6 +113,10 @@ def table() -> list[BaseRoute]:
         *pages_orders.routes,
         *pages_pay.routes,
         *pages_account.routes,
+        *pages_favourites.routes,
+        *pages_ready.routes,
+        *pages_reservations.routes,
+        *pages_reviews.routes,
         *pages_session.routes,
         *ops_session.routes,
         *ops_drops.routes,
@@ -110,6 +124,7 @@ def table() -> list[BaseRoute]:
         *ops_orders.routes,
         *ops_queue.routes,
         *ops_rehearsal.routes,
+        *ops_reviews.routes,
         *ops_manifests.routes,
         *ops_identity.routes,
         *sandbox_proxy.routes,
@@ -185,6 +200,7 @@ async def _watch_revoked() -> None:
     while True:
         try:
             await run_in_threadpool(accounts.refresh_revoked)
+            await run_in_threadpool(reservation_turns.refresh_gated)
         except Exception as error:  # the loop must outlive a moment without a database
             log.warning("sessions.refresh_failed", error=f"{type(error).__name__}: {error}"[:200])
         await asyncio.sleep(2)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String
+from sqlalchemy import JSON, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.db import Base, SealedText, UtcDateTime
@@ -29,6 +29,75 @@ class ShopperSession(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+class Favourite(Base):
+    """A number of a drop that an account marked."""
+
+    __tablename__ = "favourites"
+    account: Mapped[str] = mapped_column(String(40), primary_key=True)
+    drop_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    number: Mapped[str] = mapped_column(String(11), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Review(Base):
+    """What a shopper said of an order that was delivered, and the shop's answer. A complaint waits for one."""
+
+    __tablename__ = "reviews"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40), unique=True)
+    account: Mapped[str] = mapped_column(String(40), index=True)
+    goods: Mapped[str] = mapped_column(String(60), index=True)  # a handset's code, else a plan's
+    stars: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    complaint: Mapped[bool] = mapped_column(index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    answer: Mapped[str] = mapped_column(Text, default="")
+    answered_by: Mapped[str] = mapped_column(String(60), default="")
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ReservationCampaign(Base):
+    """A coming handset that can be reserved; its stock is that of a drop. `seed` is secret until the draw."""
+
+    __tablename__ = "reservation_campaigns"
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    handset: Mapped[str] = mapped_column(String(60))
+    drop_id: Mapped[str] = mapped_column(String(60), unique=True)
+    opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closes_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    rule: Mapped[str] = mapped_column(String(8))  # draw | first
+    redeem_minutes: Mapped[int]
+    commitment: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[str] = mapped_column(SealedText("reservation_campaigns.seed"))
+    drawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tickets: Mapped[int] = mapped_column(default=0)
+    digest: Mapped[str] = mapped_column(String(64), default="")
+    final_seed: Mapped[str] = mapped_column(String(64), default="")
+    actor: Mapped[str] = mapped_column(String(60))
+    reason: Mapped[str] = mapped_column(String(400))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Reservation(Base):
+    """One person's reservation. `ticket` is their pseudonym in the draw, `place` what it gave them."""
+
+    __tablename__ = "reservations"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # reservations.id_of
+    campaign: Mapped[str] = mapped_column(String(60))
+    account: Mapped[str] = mapped_column(String(40), index=True)
+    sku: Mapped[str] = mapped_column(String(60))
+    city: Mapped[str] = mapped_column(String(6))  # GB/T 2260
+    ticket: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(String(10))  # registered | qualified | redeemed | lapsed | cancelled
+    place: Mapped[int | None]
+    redeem_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    __table_args__ = (
+        UniqueConstraint("campaign", "ticket"),
+        Index("ix_reservations_turns", "campaign", "state", "sku", "place"),
+    )
 
 
 class CodeRequest(Base):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from checkout import addresses, claims, drafts, offers, orders, placing, prices
+from checkout import addresses, claims, drafts, offers, orders, placing, prepared, prices
 from checkout.catalogue_shape import Promotion
 from checkout.models import Offer
 from inventory import drops, holds, numbers
@@ -17,22 +17,18 @@ from inventory.facts import Lapsed, Ordered
 from inventory.holds import Hold
 from inventory.models import Drop
 from kyc import id_number, names, people
-from logistics.parcels import Receiver
 from runtime import clock
-from runtime.db import reading
+from runtime.db import reading, writing
 from runtime.facts import N_, Fact, Invalid, NotFound, TooMany, Unavailable
-from storefront import forms, i18n, shown, words
+from runtime.settings import settings
+from storefront import address_form, forms, i18n, shown, words
 from storefront.forms import Form, page
 from storefront.rendering import render
 
 LABELS = {
     "name": N_("Name as on the ID card"),
     "id_number": N_("ID number"),
-    "receiver_name": N_("Recipient"),
-    "mobile": N_("Mobile number for the courier"),
-    "city": N_("Province and city"),
-    "district": N_("District or county"),
-    "address": N_("Street, house, room"),
+    **address_form.LABELS,
     "first_month": N_("First month"),
     "extras": N_("Extras"),
     "payment": N_("How you pay"),
@@ -71,7 +67,7 @@ def checkout(request: Request, form: Form) -> Response:
                 orders.find(session, placed, account.id)
                 return RedirectResponse(f"/orders/{placed}", 303)
             fresh = {"key": secrets.token_urlsafe(16), "payment": "card", "holder": KNOWN}
-            fresh |= _last(session, account.id) or {"mobile": account.phone}
+            fresh |= _kept(session, account.id) or {"mobile": account.phone}
             counter = _counter(session, hold_id, account.id, fresh)
     except (Lapsed, NotFound):
         return _over(request, hold_id)
@@ -90,19 +86,21 @@ def price(request: Request, form: Form) -> Response:
     return render(request, "_checkout_price.html", quote=counter.quote)
 
 
-def _last(session: Session, account: str) -> Form:
-    """The receiver's fields as in the account's last order."""
+def _kept(session: Session, account: str) -> Form:
+    """The fields as the account prepared them, else the receiver's as in its last order."""
+    if ready := prepared.of_account(session, account):
+        return {**address_form.ready(ready), "from": "prepared"}
     last = addresses.last(session, account)
-    if last is None:
-        return {}
-    kept = {"mobile": last.mobile, "city": last.city, "district": last.district, "address": last.address}
-    return {"receiver_name": last.name, **kept, "from_last": "yes"}
+    return {**address_form.fields(last), "from": "last"} if last else {}
 
 
 @page("POST", "/checkout/{hold}", login=True, name="place")
 def place(request: Request, form: Form) -> Response:
     """Place the order; the key in the form makes a second press the same order."""
     hold_id, account = request.path_params["hold"], request.state.account
+    if form.get("split"):
+        filled, unsure = address_form.split(form)
+        return _again(request, hold_id, filled, unsure, None, 200)
     if form.get("look"):
         return _again(request, hold_id, form, {}, None, 200)
     try:
@@ -114,14 +112,14 @@ def place(request: Request, form: Form) -> Response:
             request=_request(form),
         )  # fmt: skip
     except Invalid as wrong:
-        named = {_field(name): sentence for name, sentence in wrong.errors.items()}
+        named = {address_form.field(name): sentence for name, sentence in wrong.errors.items()}
         # Too young, or nobody is verified: the way on is to name another person.
         shown_form = {**form, "holder": "other"} if {"name", "id_number"} & named.keys() else form
         return _again(request, hold_id, shown_form, named, None, 422)
     except Ordered as fact:
         return RedirectResponse(f"/orders/{fact.details['order']}", 303)
     except Lapsed:
-        return _over(request, hold_id)
+        return _over(request, hold_id, form)
     except (Unavailable, TooMany, placing.KeyReused) as fact:
         # The same key goes back into the form: pressing again finishes the same order. After KeyReused a new one.
         kept = {**form, "key": secrets.token_urlsafe(16)} if isinstance(fact, placing.KeyReused) else form
@@ -152,7 +150,7 @@ def _mistakes(form: Form) -> dict[str, str]:
             errors |= wrong.errors
     if form.get("payment") not in words.METHODS:
         errors["payment"] = N_("Choose how you want to pay.")
-    if form.get("consent") != "yes":
+    if form.get("holder") != KNOWN and form.get("consent") != "yes":  # who is checked already agreed then
         errors["consent"] = N_("Please agree to the terms to place the order.")
     return errors
 
@@ -161,14 +159,9 @@ def _request(form: Form) -> orders.OrderRequest:
     typed = {name: form.get(name, "").strip() for name in LABELS}
     if form.get("holder") == KNOWN:
         typed |= {"name": "", "id_number": ""}
-    receiver = Receiver(
-        name=typed["receiver_name"] or typed["name"],
-        mobile=typed["mobile"],
-        province="",
-        city=typed["city"],
-        district=typed["district"],
-        address=typed["address"],
-    )
+    receiver = address_form.receiver(form)
+    if not receiver.name:
+        receiver = replace(receiver, name=typed["name"])
     due = form.get("due", "")
     return orders.OrderRequest(
         name=typed["name"], id_number=typed["id_number"], receiver=receiver, payment=typed["payment"],
@@ -179,11 +172,6 @@ def _request(form: Form) -> orders.OrderRequest:
 
 def _extras(form: Form) -> tuple[str, ...]:
     return tuple(name.removeprefix("extra_") for name in form if name.startswith("extra_"))
-
-
-def _field(name: str) -> str:
-    """The field on the page for a field of the request."""
-    return {"receiver.name": "receiver_name"}.get(name, name.removeprefix("receiver."))
 
 
 def _counter(session: Session, hold_id: str, account: str, form: Form) -> Counter:
@@ -219,7 +207,7 @@ def _again(
         with reading() as session:
             counter = _counter(session, hold_id, request.state.account.id, form)
     except (Lapsed, NotFound):
-        return _over(request, hold_id)
+        return _over(request, hold_id, form)
     return _show(request, counter, form, errors, problem, status)
 
 
@@ -244,7 +232,7 @@ def _show(
             "plan_name": offer.plan,
             "handset_name": offer.handset,
             "city_name": shown.city_name(counter.city),
-            "provinces": shown.provinces(session),
+            **address_form.choices(session, form.get("city", "")),
             "methods": methods(cod=counter.drop.cod),
             "labels": {name: i18n.gettext(label) for name, label in LABELS.items()},
         }
@@ -269,12 +257,26 @@ def methods(*, cod: bool) -> list[tuple[str, str, str]]:
     ]
 
 
-def _over(request: Request, hold_id: str) -> Response:
+def _over(request: Request, hold_id: str, form: Form | None = None) -> Response:
+    """The hold is over; what was typed is there again with the next number."""
     try:
         back = f"/drops/{holds.drop_of(hold_id)}"
     except Fact:
         back = "/"
-    return render(request, "hold_over.html", 410, back=back)
+    return render(request, "hold_over.html", 410, back=back, kept=_keep(request, form) if form else False)
+
+
+def _keep(request: Request, form: Form) -> bool:
+    """Keep what was typed for a number that is gone; was it whole enough? Who agreed to be checked is enrolled."""
+    asked, account = _request(form), request.state.account.id
+    try:
+        prepared.save(account, asked.receiver, asked.payment)
+        if form.get("holder") != KNOWN and form.get("consent") == "yes":
+            with writing() as session:
+                people.enrol(session, account, asked.name, asked.id_number, min_age=settings().min_age_card)
+    except (Invalid, TooMany):
+        return False
+    return True
 
 
 routes = forms.routes([checkout, price, place])

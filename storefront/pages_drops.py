@@ -25,15 +25,28 @@ from inventory.facts import (
 )
 from runtime.db import reading
 from runtime.facts import Fact, Invalid, NotFound, Unavailable
-from storefront import api_queue, bundles, filters, forms, i18n, live_hold, shown
+from storefront import (
+    api_drops,
+    api_queue,
+    bundles,
+    favourites,
+    filters,
+    forms,
+    i18n,
+    live_hold,
+    reservation_turns,
+    shown,
+)
 from storefront.forms import Form, page
 from storefront.pages_home import local
 from storefront.rendering import render
+from storefront.reservations import NotReserved
 
 SHOWN_AT_ONCE = 18
 # `has`, not `contains`: a field of that name would hide the form's own contains() in the browser.
-_FIND = ("city", "pattern", "has", "ending", "segment", "birthday", "no4", "love", "lucky", "couple")
-_ANSWERED_HERE = (Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale)
+FIND = ("city", "pattern", "has", "ending", "segment", "birthday", "no4", "love", "lucky", "couple")
+_REFUSED = {"not_open": 425, "stale": 503, "invalid": 422}
+_ANSWERED_HERE = (NotReserved, Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale)
 
 
 @page("GET", "/drops/{drop}", name="drop")
@@ -53,7 +66,7 @@ def live(request: Request, form: Form) -> Response:
 def pick(request: Request, form: Form) -> Response:
     """Hold a number. Who is not signed in does that first, and finds the choice again afterwards."""
     drop_id, number, offer = request.path_params["drop"], form.get("number", ""), form.get("offer", "")
-    query = {name: form[name] for name in (*_FIND, "seed") if form.get(name)}
+    query = {name: form[name] for name in (*FIND, "seed") if form.get(name)}
     if request.state.account is None:
         back = f"/drops/{drop_id}?{urlencode({**query, 'offer': offer, 'pick': number})}"
         return RedirectResponse(f"/login?{urlencode({'next': back})}", 303)
@@ -87,6 +100,10 @@ async def _hold(drop_id: str, **wished: Unpack[holds.Wished]) -> holds.Hold:
     """Past the queue, if there is one, and then as the stock decides."""
     if refused := await queueing.gate(drop_id, wished["account"]):
         raise refused
+    if reservation_turns.is_gated(drop_id) and (
+        refused := await api_drops.turn(drop_id, wished["account"], wished["sku"])
+    ):
+        raise refused
     held = await holds.hold(drop_id, **wished)
     queueing.bought(drop_id, wished["account"])
     return held
@@ -117,7 +134,7 @@ def show(
             if isinstance(refused, Taken) and wanted and given["offer"]:
                 near = shelf.similar(request.path_params["drop"], wanted, limit=6)
                 alternatives = [shown.number(one, given["offer"]) for one in near]
-    status = {"not_open": 425, "stale": 503}.get(refused.code, 409) if refused else given.pop("status", 200)
+    status = _REFUSED.get(refused.code, 409) if refused else given.pop("status", 200)
     given.pop("status", None)
     place = turn(request)
     barred = place is not None and place.state != "inside"
@@ -150,7 +167,7 @@ def contents(request: Request, query: dict[str, str], only: str = "") -> dict[st
     drop_id = request.path_params["drop"]
     with reading() as session:
         seen = shown.drop(public(drops.find(session, drop_id)))
-        find = {name: query.get(name, "").strip() for name in _FIND}
+        find = {name: query.get(name, "").strip() for name in FIND}
         seed = query.get("seed", "")[:16] or secrets.token_hex(4)
         kept = {name: value for name, value in {**find, "seed": seed}.items() if value}
         found = offers.of_drop(session, drop_id)
@@ -159,6 +176,8 @@ def contents(request: Request, query: dict[str, str], only: str = "") -> dict[st
         stock = seen.tally.skus or {}
         wanted = [one for one in found if only or one.kind == "card" or one.id == query.get("offer")]
         choices = [shown.offer(one, stock, kept) for one in wanted or found[:1]]
+        account = request.state.account
+        marked = favourites.of_drop(session, account.id, drop_id) if account and seen.shown else []
     chosen = next((one for one in choices if one.id == query.get("offer")), choices[0] if choices else None)
     numbers, errors = _numbers(seen, find, seed) if chosen and seen.shown else ([], {})
     another = {**find, "offer": chosen.id if chosen else "", "seed": secrets.token_hex(4)}
@@ -170,6 +189,8 @@ def contents(request: Request, query: dict[str, str], only: str = "") -> dict[st
         "kept": f"?{urlencode(kept)}",
         "offer": chosen,
         "numbers": [shown.number(one, chosen) for one in numbers] if chosen else [],
+        "favourites": [shown.favourite(one, chosen) for one in marked] if chosen else [],
+        "marked": {one.number.number for one in marked},
         "find": {**find, "query": kept},
         "errors": errors,
         "patterns": shown.pattern_options(),
@@ -201,6 +222,11 @@ def _notice(request: Request, fact: Fact, wanted: str) -> dict[str, Any]:
     if isinstance(fact, Taken):
         notice["title"] = i18n.gettext("%(number)s was taken a moment ago.") % {"number": _spaced(wanted)}
         notice["text"] = i18n.gettext("Nothing is lost: pick another one.")
+    elif isinstance(fact, Invalid):
+        notice["title"] = i18n.gettext(next(iter(fact.errors.values())))
+    elif isinstance(fact, NotReserved):
+        notice["href"] = f"/reservations/{fact.details['campaign']}"
+        notice["link"] = i18n.gettext("My reservation")
     elif isinstance(fact, LimitReached):
         hold = live_hold.of(request.state.account.id)
         notice["href"] = f"/checkout/{hold.id}" if hold else "/account"
@@ -214,6 +240,12 @@ def _spaced(number: str) -> str:
 
 def digits(text: str) -> str:
     return text if len(text) == 11 and text.isascii() and text.isdigit() else ""
+
+
+def public_drop(drop_id: str) -> None:
+    """Raises NotFound for a drop that shoppers must not see."""
+    with reading() as session:
+        public(drops.find(session, drop_id))
 
 
 def public(drop: Any) -> Any:

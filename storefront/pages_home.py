@@ -1,15 +1,20 @@
 """The front page, the server's clock, and the choice of language."""
 
+from typing import Any
+
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from checkout import catalogue
 from inventory import drops
 from runtime import clock
 from runtime.db import reading
 from runtime.facts import NotFound
 from runtime.settings import settings
-from storefront import forms, i18n, shown
+from storefront import forms, i18n, reservations, shown
 from storefront.forms import Form, page
+from storefront.models import ReservationCampaign
 from storefront.rendering import render
 
 
@@ -17,7 +22,20 @@ from storefront.rendering import render
 def home(request: Request, form: Form) -> Response:
     with i18n.speaking(request.state.lang), reading() as session:
         listed = shown.front(drops.listing(session))
-    return render(request, "home.html", drops=listed, hold_minutes=settings().hold_seconds // 60)
+        campaigns = [
+            _campaign(session, one) for one in reservations.listing(session) if one.closes_at > clock.now()
+        ]
+    minutes = settings().hold_seconds // 60
+    return render(request, "home.html", drops=listed, campaigns=campaigns, hold_minutes=minutes)
+
+
+def _campaign(session: Session, found: ReservationCampaign) -> dict[str, Any]:
+    handset = catalogue.current(session).handset[found.handset]
+    swatches = [one.swatch for one in catalogue.current(session).skus_of(handset.code)]
+    return {
+        "id": found.id, "name": shown.name_of(handset), "shape": handset.shape, "swatches": swatches,
+        "state": reservations.face(found), "opens_at": found.opens_at, "closes_at": found.closes_at,
+    }  # fmt: skip
 
 
 @page("GET", "/clock", name="clock")

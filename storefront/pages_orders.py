@@ -9,11 +9,11 @@ from starlette.responses import RedirectResponse, Response
 from checkout import addresses, contracts, offers, orders, prices
 from checkout.models import Contract, Order, OrderEvent
 from inventory import numbers
-from logistics import couriers, parcels, regions
+from logistics import couriers, parcels, regions, warehouse
 from logistics.models import Courier, Parcel
 from runtime.db import reading, writing
 from runtime.facts import N_, Fact, NotFound
-from storefront import forms, i18n, order_steps, shown, words
+from storefront import forms, i18n, order_steps, reviews, shown, words
 from storefront.forms import Form, page
 from storefront.pages_checkout import methods
 from storefront.rendering import render
@@ -38,6 +38,7 @@ _CANCELLABLE = frozenset(
 _DONE = {
     "signed": N_("Signed. Thank you."),
     "code": N_("The code is on its way to your phone."),
+    "reviewed": N_("Thank you for your review."),
     "paying": N_("The payment is being confirmed. This takes a few seconds."),
 }
 
@@ -88,6 +89,20 @@ def contract_pdf(request: Request, form: Form) -> Response:
     )
 
 
+@page("GET", "/orders/{order}/receipt", login=True, name="receipt")
+def receipt(request: Request, form: Form) -> Response:
+    """What was paid, for printing; there is none before money came."""
+    order = _mine(request)
+    if order.paid_at is None:
+        raise NotFound(N_("There is a receipt once the order is paid."))
+    with i18n.speaking(request.state.lang), reading() as session:
+        offer, seller = shown.offer(offers.find(session, order.offer_id), {}, {}), warehouse.sender(session)
+    return render(
+        request, "receipt.html", order=order, quote=prices.thaw(order.price), plan_name=offer.plan,
+        handset_name=offer.handset, seller=seller, method_name=words.METHODS.get(order.payment, order.payment),
+    )  # fmt: skip
+
+
 @page("POST", "/orders/{order}/cancellation", login=True, name="cancel")
 def cancel(request: Request, form: Form) -> Response:
     order_id, account = request.path_params["order"], request.state.account.id
@@ -100,14 +115,26 @@ def cancel(request: Request, form: Form) -> Response:
     return RedirectResponse(f"/orders/{order_id}", 303)
 
 
-def show(request: Request, *, problem: Fact | None = None, errors: dict[str, str] | None = None) -> Response:
-    """The order's page, with what went wrong where something did."""
+def show(
+    request: Request,
+    *,
+    problem: Fact | None = None,
+    errors: dict[str, str] | None = None,
+    typed: Form | None = None,
+) -> Response:
+    """The order's page, with what went wrong where something did, and what was typed there."""
     with i18n.speaking(request.state.lang), reading() as session:
         order = orders.find(session, request.path_params["order"], request.state.account.id)
         given = _contents(session, order, request.query_params.get("done", ""))
     status = 200 if not (problem or errors) else 422 if errors else 409
     return render(
-        request, "order.html", status, problem=None if errors else problem, errors=errors or {}, **given
+        request,
+        "order.html",
+        status,
+        problem=None if errors else problem,
+        errors=errors or {},
+        typed=typed or {},
+        **given,
     )
 
 
@@ -143,6 +170,9 @@ def _contents(session: Session, order: Order, done: str) -> dict[str, Any]:
         "busy": 0 < waiting <= 3,
         "done": _DONE.get(done, "") if done != "paying" or to_pay else "",
         "can_cancel": order.state in _CANCELLABLE,
+        "review": reviews.of_order(session, order.id),
+        "reviewable": order.state in reviews.DELIVERED,
+        "goods": reviews.goods_of(session, order),
     }
 
 
@@ -181,4 +211,4 @@ def _mine(request: Request) -> Order:
         return orders.find(session, request.path_params["order"], request.state.account.id)
 
 
-routes = forms.routes([order_page, send_signature_code, sign, contract_pdf, cancel])
+routes = forms.routes([order_page, send_signature_code, sign, contract_pdf, receipt, cancel])

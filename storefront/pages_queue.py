@@ -58,7 +58,12 @@ def draw(request: Request, form: Form) -> Response:
         held = queue_rules.published(session, drop_id)
         seen = shown.drop(found)
     mine = queueing.ticket(drop_id, request.state.account.id) if request.state.account else ""
-    return render(request, "draw.html", drop=seen, draw=held, mine=mine)
+    place = held.order.index(mine) + 1 if mine in held.order else None
+    about = {
+        "id": seen.id, "name": seen.name, "href": f"/drops/{seen.id}/queue", "at": seen.opens_at,
+        "api": f"/api/v1/drops/{seen.id}/draw",
+    }  # fmt: skip
+    return render(request, "draw.html", about=about, draw=held, mine=mine, place=place)
 
 
 def _show(request: Request, *, problem: str = "", status: int = 200) -> Response:

@@ -36,6 +36,10 @@ STATUS: dict[str, int] = {
     "not_admitted": 403,
     "challenge_needed": 403,
     "queue_full": 429,
+    # storefront
+    "not_reserving": 409,
+    "not_known": 403,
+    "not_reserved": 403,
     # kyc
     "id_limit_reached": 409,
     # logistics

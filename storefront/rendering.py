@@ -1,5 +1,6 @@
 """Pages out of templates: the Jinja2 environment, what every page knows, how money, numbers and times read."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -11,6 +12,7 @@ from babel.dates import format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -19,7 +21,7 @@ from runtime import clock
 from runtime.db import reading
 from runtime.facts import N_, Fact
 from runtime.settings import settings
-from storefront import accounts, i18n, live_hold, staff, words
+from storefront import accounts, i18n, live_hold, reviews, staff, words
 
 HERE = Path(__file__).parent
 _TITLES = {
@@ -69,7 +71,8 @@ def everywhere(request: Request) -> dict[str, Any]:
         "request": request,
         "account": account,
         "ops": user,
-        "reviews": _reviews,
+        "reviews": lambda: _counted(cases.waiting),
+        "complaints": lambda: _counted(reviews.waiting),
         "may": lambda what: user is not None and staff.may(user, what),
         "lang": i18n.spoken(),
         "languages": i18n.LANGUAGES,
@@ -82,11 +85,11 @@ def everywhere(request: Request) -> dict[str, Any]:
     }
 
 
-def _reviews() -> int:
-    """Identity cases that wait for staff; none while SQL cannot say: the page matters more than its count."""
+def _counted(count: Callable[[Session], int]) -> int:
+    """How many wait for staff; none while SQL cannot say: the page matters more than its count."""
     try:
         with reading() as session:
-            return cases.waiting(session)
+            return count(session)
     except SQLAlchemyError:
         return 0
 

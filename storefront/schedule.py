@@ -10,7 +10,7 @@ from runtime import jobs
 from runtime.db import writing
 from runtime.settings import settings
 from runtime.ticker import Tick
-from storefront import rehearsing
+from storefront import rehearsing, reservation_turns
 
 
 def schedule() -> list[Tick]:
@@ -27,6 +27,7 @@ def schedule() -> list[Tick]:
         Tick("give back orphans", max(2, settings().orphan_seconds / 4), orphans.tick),
         Tick("cut manifests", settings().manifest_seconds, manifests.tick),
         Tick("forget personal data", 300, retention.tick),
+        Tick("reservations", 2, reservation_turns.tick),
         Tick("thaw numbers", 600, thaw),
         Tick("clear rehearsals", 300, rehearsing.clear_stuck),
     ]

@@ -144,5 +144,5 @@ def policy(path: str, nonce: str) -> str:
     return (
         f"default-src 'none'; script-src {script}; style-src 'self'; img-src 'self' data:; "
         f"connect-src {connect}; frame-src {frame}; form-action {form}; base-uri 'none'; object-src 'none'; "
-        "manifest-src 'self'; frame-ancestors 'none'"
+        "manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'"
     )

@@ -5,7 +5,7 @@ import json
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,16 @@ from runtime.bulk import insert_new
 from runtime.db import reading, writing
 from runtime.files import write_private
 from runtime.settings import settings
-from storefront import staff
-from storefront.models import Seeded
+from storefront import reservations, staff
+from storefront.models import ReservationCampaign, Seeded
 
 Say = Callable[[str], None]
 CITIES = ("110", "310", "510")
 NOW, SOON = "first-round", "second-round"
-_STOCK = {NOW: 10_000, SOON: 10_000}
+COMING = "yunque-first"  # the round for those who reserve its handset
+_STOCK = {NOW: 10_000, SOON: 10_000, COMING: 1_000}
+_FROM = {NOW: 0, SOON: 2, COMING: 1}  # quarters of a city's segments, so that no number is in two pools
+_COMING_HANDSET = "yunque-y2"
 _UNITS = 200  # of each handset sku in a drop
 _OPS = "zhao"
 _DEMO = Path(__file__).parent / "demo"
@@ -51,6 +54,7 @@ def demo(say: Say) -> None:
         ("units", _make_units),
         ("numbers", _make_numbers),
         ("drops", _make_drops),
+        ("reservation", _make_reservation),
     ):
         with reading() as session:
             done = session.get(Seeded, name)
@@ -136,7 +140,7 @@ def _numbers() -> Iterator[tuple[str, str, str]]:
             codes = sorted(code for code, home in segments.table().items() if home == city)
             want = count // len(CITIES) + (1 if i < count % len(CITIES) else 0)
             seen: set[str] = set()
-            start = 0 if pool == NOW else len(codes) // 2
+            start = len(codes) * _FROM[pool] // 4
             while len(seen) < want:
                 number = f"{codes[start + chance.randrange(6)]}{chance.randrange(10_000):04}"
                 if number not in seen and patterns.grade_of(patterns.classify(number)).grade == 9:
@@ -159,17 +163,37 @@ def _make_drops(_say: Say) -> None:
         _advance(drop)
 
 
-def _make_drop(session: Session, drop: str, name: str, opens: Any, skus: dict[str, int]) -> None:
+def _make_reservation(_say: Say) -> None:
+    """A handset that can be reserved from now on, drawn in an hour and bought in the two days after."""
+    at = clock.now()
+    with writing() as session:
+        known = catalogue.current(session)
+        skus = {one.code: _UNITS for one in known.skus_of(_COMING_HANDSET)}
+        _make_drop(
+            session, COMING, "云雀首发 Yunque first sale", at + timedelta(minutes=65), skus, cards=False
+        )
+        if session.get(ReservationCampaign, COMING) is None:
+            reservations.create(
+                session, COMING, handset=_COMING_HANDSET, drop_id=COMING, opens_at=at,
+                closes_at=at + timedelta(hours=1), rule="draw", redeem=timedelta(days=2), actor="demo",
+                reason="demo world",
+            )  # fmt: skip
+    _advance(COMING)
+
+
+def _make_drop(
+    session: Session, drop: str, name: str, opens: datetime, skus: dict[str, int], *, cards: bool = True
+) -> None:
     if any(d.id == drop for d in drops.listing(session)):
         return
     drops.create(
         session, id=drop, name=name, opens_at=opens, pool=drop, cities=list(CITIES), skus=skus, actor="demo",
         reason="demo world",
     )  # fmt: skip
-    for i, plan in enumerate(_CARDS):
+    for i, plan in enumerate(_CARDS if cards else ()):
         offers.add(session, id=f"{drop}-card-{plan}", drop_id=drop, plan_id=plan, position=i)
     known, position = catalogue.current(session), len(_CARDS)
-    for sku in known.sku.values():
+    for sku in (known.sku[code] for code in skus):
         contracts = [(one.plan, one.months) for one in known.policies_of(sku.handset)]
         for plan, months in sorted(contracts, key=lambda one: (one != _FIRST, one[1])):
             offers.add(

@@ -13,7 +13,7 @@ from checkout.catalogue_shape import Catalogue, Sku
 from checkout.models import Offer
 from inventory import drops, queue_follow, regions
 from inventory.drops import Tally
-from inventory.models import Drop
+from inventory.models import Drop, Number
 from inventory.shelf import ShelfNumber
 from logistics import couriers
 from logistics import regions as post
@@ -21,6 +21,7 @@ from logistics.models import Courier
 from runtime import clock
 from runtime.facts import Fact
 from storefront import i18n, words
+from storefront.favourites import Marked
 
 BEFORE = frozenset({"scheduled", "warming"})
 _NOBODY_KNOWS = Tally(loaded=0, free=0, held=0, ordered=0, paid=0, withdrawn=0, skus={})
@@ -153,7 +154,7 @@ def allowance(plan: Any) -> str:
     return " · ".join(parts)
 
 
-def number(found: ShelfNumber, chosen: ShownOffer) -> dict[str, Any]:
+def number(found: ShelfNumber | Number, chosen: ShownOffer) -> dict[str, Any]:
     """A number on the shelf; `fits` tells whether the chosen offer may carry it (checked again at the price)."""
     short = chosen.kind == "bundle" and chosen.months < found.term_months
     return {
@@ -164,6 +165,11 @@ def number(found: ShelfNumber, chosen: ShownOffer) -> dict[str, Any]:
         "min_spend_fen": found.min_spend_fen,
         "fits": chosen.fee_fen >= found.min_spend_fen and not short,
     }
+
+
+def favourite(marked: Marked, chosen: ShownOffer) -> dict[str, Any]:
+    """A marked number, as on the shelf; `free` is how it looks from here."""
+    return {**number(marked.number, chosen), "free": marked.free}
 
 
 def pattern_name(pattern: str) -> str:
@@ -190,12 +196,13 @@ def name_of(thing: Any) -> str:
 
 def sku_name(known: Catalogue, sku: Sku) -> str:
     """Model, storage and colour."""
-    model, zh = name_of(known.handset[sku.handset]), i18n.spoken() == "zh"
-    return (
-        f"{model} {sku.storage_gb}GB {sku.colour_zh}"
-        if zh
-        else f"{model} {sku.storage_gb} GB {sku.colour_en}"
-    )
+    return f"{name_of(known.handset[sku.handset])} {variant(sku)}"
+
+
+def variant(sku: Sku) -> str:
+    """Storage and colour."""
+    zh = i18n.spoken() == "zh"
+    return f"{sku.storage_gb}GB {sku.colour_zh}" if zh else f"{sku.storage_gb} GB {sku.colour_en}"
 
 
 def model_name(terms: prices.OfferFacts) -> str:

@@ -206,6 +206,7 @@ def _close(surge: Surge) -> None:
     surge.closed_at = _now()
     with writing() as session:
         drops.close(session, DROP, **_WHO)
+    surge.say(f"closing took {_now() - surge.closed_at:.2f} s")
 
 
 def _kill_web(surge: Surge) -> None:

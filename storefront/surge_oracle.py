@@ -35,9 +35,11 @@ class Fairness:
 
 def fairness(stories: Sequence[Story], published: Draw) -> Fairness:
     """Judge every place and every call. Who came again has a second place, and is judged by it as one who came late
-    is not. Of an account with many connections the first that asked counts: the others are given its place."""
+    is not. Of an account with many connections the first that asked counts: the others are given its place, and when
+    any of them came again, all."""
     rank = {ticket: place for place, ticket in enumerate(published.order, 1)}
-    once = _first_of_each(one for one in stories if one.get("place") and not one.get("again"))
+    again = {one.get("ticket") for one in stories if one.get("again")}
+    once = _first_of_each(one for one in stories if one.get("place") and one["ticket"] not in again)
     early = [one for one in once if one["early"]]
     late = [one for one in once if not one["early"]]
     called = sorted((one["place"], _seconds(one["come_by"])) for one in once if one.get("come_by"))

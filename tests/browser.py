@@ -57,7 +57,7 @@ def pick_and_order(
     page.fill("#id_number", id_number)
     page.fill("#mobile", phone)
     page.select_option("#city", "110100")
-    page.fill("#district", "朝阳区")
+    page.select_option("select#district", "朝阳区")
     page.fill("#address", "示范路8号2单元301室")
     page.check(f"input[name='payment'][value='{payment}']")
     page.check("#consent")

@@ -55,6 +55,7 @@ ONLY_IN = {
         "storefront/cli_stock.py",
         "storefront/cli_bench.py",
         "storefront/cli_catalogue.py",
+        "storefront/cli_reservations.py",
         "storefront/cli_surge.py",
     },
     "alembic": {"storefront/migrating.py", "storefront/migrations/"},

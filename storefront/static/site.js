@@ -109,12 +109,52 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     swap(`${form.action}?${new URLSearchParams(new FormData(form))}`);
   } else if (form.method === "post") {
+    if (form.querySelector("[data-repeats]")) return;  // a download leaves the page as it is
     if (form.dataset.sent) event.preventDefault();  // a double click is one press
     form.dataset.sent = "1";
   }
 });
 document.addEventListener("change", (event) => {
   if (event.target.matches("form[data-swap] select, form[data-swap] input[type=checkbox]")) event.target.form.requestSubmit();
+});
+
+// Favourites: the mark changes in place.
+document.addEventListener("click", async (event) => {
+  const star = event.target.closest("button.star");
+  if (!star || !star.form?.elements.csrf?.value) return;  // who is not signed in does that first
+  event.preventDefault();
+  const { csrf } = star.form.elements, kept = star.getAttribute("aria-pressed") === "true";
+  const sent = new URLSearchParams({ csrf: csrf.value, quiet: "1", [star.name]: star.value });
+  const answer = await fetch(star.formAction, { method: "POST", body: sent }).catch(() => null);
+  if (answer?.status !== 204) { star.form.requestSubmit(star); return; }
+  for (const each of document.querySelectorAll(`button.star[value="${star.value}"]`)) {
+    each.setAttribute("aria-pressed", String(!kept));
+    each.name = kept ? "mark" : "unmark";
+  }
+});
+
+// A part of a form that the server fills in: a pasted address split, the districts of a chosen city.
+async function swapPart(control, action) {
+  const { form } = control, id = control.dataset.swapsPart;
+  const sent = new URLSearchParams(new FormData(form));
+  sent.set(action, "1");
+  const answer = await fetch(form.action, { method: "POST", body: sent }).catch(() => null);
+  const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  const fresh = page?.getElementById(id);
+  if (!fresh) return false;
+  const focus = action === "split" ? fresh.querySelector("[aria-invalid]")?.id ?? "receiver_name" : control.id;
+  document.getElementById(id).replaceWith(fresh);
+  document.getElementById(focus)?.focus();
+  return true;
+}
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-swaps-part]")) swapPart(event.target, "look");
+});
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-swaps-part]");
+  if (!button) return;
+  event.preventDefault();
+  if (!await swapPart(button, button.name)) button.form.requestSubmit(button);
 });
 
 // Checkout: a choice that has a price shows it at once.
@@ -137,8 +177,12 @@ addEventListener("pageshow", (event) => {
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { syncClock(); refreshLive(); } });
 
+navigator.serviceWorker?.register(`/worker.js?v=${new URL(document.currentScript.src).searchParams.get("v")}`).catch(() => {});  // private windows refuse; the shop needs none
 document.querySelector("[data-focus]")?.focus();
-for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
 showChosen();
 tick();
 setInterval(tick, 250);

@@ -29,6 +29,7 @@ DROP = "round-1"
 CARD, BUNDLE = "card-20", "bundle-186"
 SKU = "IP4-8-BLACK"
 HOME = Receiver("李雷", "18600001111", "北京市", "110100", "海淀区", "中关村大街 1 号 2 单元 301")
+SHANGHAI = {"province": "上海市", "city": "310100", "district": "黄浦区"}
 LI = ("李雷", "110100199001010019")  # known to the identity twin
 WANG = ("王小明", made_up("440100", date(1988, 8, 18), 3))
 ZHOU = ("周捷", made_up("320100", date(1991, 7, 9), 9))  # the records have another name

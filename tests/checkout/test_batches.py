@@ -25,7 +25,7 @@ from runtime.db import engine, reading, writing
 from runtime.facts import Invalid, NotFound
 from runtime.settings import settings
 from tests.checkout.crowd import fates, held, ids_of, kinds, live, tally, used, verified, wants
-from tests.checkout.shop import BUNDLE, DROP, HOME, LI, WANG, Shop, open_shop
+from tests.checkout.shop import BUNDLE, DROP, HOME, LI, SHANGHAI, WANG, Shop, open_shop
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_each_kind_of_bad_order_spoils_no_other(shop: Shop) -> None:
         "no such hold": wants("stranger", holds.new_token(DROP, "stranger"), WANG),
         "not a hold": wants("stranger", "hold", WANG, key="k3"),
         "a bad address": wants("stranger", hold["stranger"], WANG, key="k2", to=replace(HOME, address="1")),
-        "no courier": wants("stranger", hold["stranger"], WANG, key="k4", to=replace(HOME, city="310100")),
+        "no courier": wants("stranger", hold["stranger"], WANG, key="k4", to=replace(HOME, **SHANGHAI)),
         "a bad way to pay": wants("stranger", hold["stranger"], WANG, key="k5", payment="barter"),
         "nobody named": wants("nobody", hold["nobody"]),
         "good-1": wants("good-1", hold["good-1"]),

@@ -20,7 +20,7 @@ from runtime.db import reading, writing
 from runtime.facts import Invalid, NotFound
 from runtime.redis import close_async, hot
 from runtime.settings import settings
-from tests.checkout.shop import BUNDLE, CARD, DROP, HOME, LI, MINOR, SKU, WANG, ZHOU, Shop
+from tests.checkout.shop import BUNDLE, CARD, DROP, HOME, LI, MINOR, SHANGHAI, SKU, WANG, ZHOU, Shop
 from tests.loops import in_own_loop
 
 
@@ -120,7 +120,7 @@ def test_a_mistake_is_named_and_costs_no_hold(shop: Shop, wrong: dict[str, objec
 
 def test_a_city_no_courier_serves_costs_no_hold(shop: Shop) -> None:
     hold = shop.hold("li")
-    request = OrderRequest(*LI, replace(HOME, city="310100"), "card")
+    request = OrderRequest(*LI, replace(HOME, **SHANGHAI), "card")
     with pytest.raises(NoCourier):
         orders.place(account="li", phone="18600001111", hold_id=hold.id, key="k1", request=request)
     assert holds.find(hold.id).state == "held"

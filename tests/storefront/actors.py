@@ -1,23 +1,24 @@
 """Who comes to the shop, each with the proof of who they are, and one thing of each kind to ask for."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
 from starlette.routing import BaseRoute, Mount, Route
 
 from checkout.models import Order
-from inventory import queue_rules
-from kyc import phones
-from kyc.models import VerificationCase
+from inventory import drops, queue_rules
+from kyc import people, phones
+from kyc.models import Person, VerificationCase
 from logistics import couriers, partners
 from logistics.models import Manifest
 from runtime import clock
 from runtime.crypto import blind_index, digest
 from runtime.db import reading, writing
-from storefront import accounts, app, staff
+from storefront import accounts, app, reservations, reviews, staff
 from storefront.models import Account, OpsSession, OpsUser, ShopperSession
-from tests.checkout.shop import CARD, DROP, Shop
+from tests.checkout.shop import CARD, DROP, SKU, WANG, Shop
 
 ACTORS = ("nobody", "A", "B", "viewer", "launcher", "finance", "admin", "SF", "EMS")
 
@@ -92,9 +93,26 @@ def settle(shop: Shop) -> World:
     with reading() as session:
         number = session.scalars(select(Manifest.number)).one()
         case = session.scalars(select(VerificationCase.id)).one()
+    with writing() as session:
+        session.execute(update(Person).values(account="acc_A", state="verified"))
+        people.enrol(session, "acc_B", *WANG, min_age=16)
+        session.execute(update(Person).values(state="verified"))
+        drops.create(
+            session, id="coming", name="Coming", opens_at=datetime(2050, 1, 1, tzinfo=UTC), pool="coming",
+            cities=["110"], skus={SKU: 2}, actor="zhao",
+        )  # fmt: skip
+        reservations.create(
+            session, "coming", handset="iphone-4-8", drop_id="coming", opens_at=datetime(2020, 1, 1, tzinfo=UTC),
+            closes_at=datetime(2049, 1, 1, tzinfo=UTC), rule="draw", redeem=timedelta(days=1), actor="zhao",
+            reason="test",
+        )  # fmt: skip
+    for account in ("acc_A", "acc_B"):
+        reservations.register(reservations.Wish("coming", account, SKU, "110100"))
+    review = reviews.write("acc_A", order.id, stars=1, text="")
     world.params = {
         "drop": DROP, "order": order.id, "no": number, "case": case, "courier": "SF", "code": "en",
-        "rest:path": "sms/", "hold": "", "handset": "iphone-4-8",
+        "rest:path": "sms/", "hold": "", "handset": "iphone-4-8", "goods": "iphone-4-8",
+        "campaign": "coming", "review": review.id,
     }  # fmt: skip
     return world
 
@@ -133,6 +151,7 @@ def body_of(path: str, world: World) -> dict[str, Any] | None:
     bodies: dict[str, dict[str, Any]] = {
         "/api/v1/drops/{drop}/holds": {"offer": CARD, "number": "18600131024"},
         "/api/v1/codes": {"phone": "1"},
+        "/api/v1/reservations/{campaign}": {"sku": SKU, "city": "110100"},
         "/api/v1/sessions": {"phone": "18600001111", "code": "000000"},
         "/api/v1/orders": {"hold": world.params["hold"], "receiver": receiver, "payment": "shells"},
         "/api/v1/orders/{order}/signature": {"code": "000000"},

@@ -13,7 +13,7 @@ from inventory import holds
 from kyc.models import VaultRead
 from runtime.db import reading
 from storefront import app
-from tests.checkout.shop import CARD, DROP, open_shop
+from tests.checkout.shop import CARD, DROP, SKU, open_shop
 from tests.storefront.actors import ACTORS, World, body_of, every_route, settle
 from tests.storefront.test_pages_shopper import FORM
 
@@ -42,19 +42,28 @@ MAY = {
         GET /  GET /clock  POST /lang/{code}  GET /drops/{drop}  GET /drops/{drop}/live
         GET /drops/{drop}/bundles/{handset}
         GET /drops/{drop}/queue  GET /drops/{drop}/draw  GET /api/v1/drops/{drop}/draw
+        GET /reservations/{campaign}  GET /reservations/{campaign}/draw  GET /reviews/{goods}
+        GET /api/v1/reservations/{campaign}  GET /api/v1/reservations/{campaign}/draw
+        GET /app.webmanifest  GET /worker.js  GET /offline
         GET /login  POST /login  POST /login/code  GET /ops/login  POST /ops/login
         GET /sandbox/{rest:path}""",
     "no one": "POST /stripe/webhook",
     "a shopper": """POST /drops/{drop}/holds  POST /holds/{hold}/release  GET /account  POST /logout
-        POST /drops/{drop}/queue  POST /drops/{drop}/queue/entry""",
+        POST /drops/{drop}/queue  POST /drops/{drop}/queue/entry
+        POST /drops/{drop}/favourites  GET /account/ready  POST /account/ready  POST /account/sessions/end
+        GET /account/data  POST /account/data/export  POST /account/data/erasure
+        POST /reservations/{campaign}  POST /reservations/{campaign}/cancellation""",
     "A's page": """
         POST /checkout/{hold}  GET /checkout/{hold}/price
         GET /orders/{order}  GET /orders/{order}/contract.pdf  POST /orders/{order}/cancellation
         POST /orders/{order}/signature-code  POST /orders/{order}/signature
+        GET /orders/{order}/receipt  POST /orders/{order}/review
         POST /orders/{order}/pay  GET /orders/{order}/pay  GET /orders/{order}/paid""",
     "A's counter": "GET /checkout/{hold}",
     "a shopper's client": """
         POST /api/v1/drops/{drop}/holds  GET /api/v1/orders
+        POST /api/v1/reservations/{campaign}  GET /api/v1/reservations/{campaign}/mine
+        DELETE /api/v1/reservations/{campaign}/mine
         POST /api/v1/drops/{drop}/queue  GET /api/v1/drops/{drop}/queue  POST /api/v1/drops/{drop}/queue/entry""",
     "A's client": """
         GET /api/v1/holds/{hold}  DELETE /api/v1/holds/{hold}
@@ -64,11 +73,12 @@ MAY = {
     "staff": """
         POST /ops/logout  GET /ops  GET /ops/drops/{drop}  GET /ops/drops/{drop}/figures
         POST /ops/drops/{drop}/audit  GET /ops/orders  GET /ops/orders/{order}
-        POST /ops/orders/{order}/moves  GET /ops/manifests  GET /ops/catalogue""",
+        POST /ops/orders/{order}/moves  GET /ops/manifests  GET /ops/catalogue  GET /ops/reviews""",
     "launchers": """
         GET /ops/drops/new  POST /ops/drops/new  POST /ops/drops/{drop}/moves
         POST /ops/drops/{drop}/queue  POST /ops/drops/{drop}/rehearsal  POST /ops/manifests/{courier}
-        POST /ops/catalogue  POST /ops/catalogue/versions""",
+        POST /ops/catalogue  POST /ops/catalogue/versions
+        POST /ops/reviews/{review}/answer""",
     "admins": "GET /ops/identity  GET /ops/identity/{case}  POST /ops/identity/{case}/verdict",
     "token": "POST /partner/v1/token",
     "a courier's client": "GET /partner/v1/manifests  POST /partner/v1/scans",
@@ -108,6 +118,7 @@ def ask(
             json = body if method == "POST" else None
             return browser.request(method, address, headers=headers, json=json)
         form = FORM | {"csrf": token if csrf else "", "number": "18600131024", "offer": CARD, "key": "k"}
+        form |= {"mark": "18600131024", "sku": SKU, "stars": "4"}
         return browser.request(method, address, headers=headers, data=form)
     finally:
         world.forget(actor)

@@ -26,7 +26,8 @@ def known(site: Site, who: tuple[str, str] = LI) -> None:
 
 def value(page: str, name: str) -> str:
     found: list[str] = re.findall(rf'name="{name}" type="\w+" value="([^"]*)"', page)
-    return found[0]
+    chosen: list[str] = re.findall(r"<option selected>([^<]*)", page) if name == "district" else []
+    return (found or chosen)[0]
 
 
 def checked(page: str) -> list[str]:

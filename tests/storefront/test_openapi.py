@@ -44,6 +44,8 @@ def test_every_operation_says_what_it_does_and_who_may(db: None) -> None:
         "/api/v1/drops/{drop}",
         "/api/v1/drops/{drop}/numbers",
         "/api/v1/drops/{drop}/draw",
+        "/api/v1/reservations/{campaign}",
+        "/api/v1/reservations/{campaign}/draw",
         "/partner/v1/token",
     }
 
