@@ -26,8 +26,9 @@ _MOBILE = re.compile(r"(?<!\d)(?:\(?\+?0{0,2}86\)?[-\s]?)?(1[3-9]\d[-\s]?\d{4}[-
 _POSTCODE = re.compile(r"(?:^|(?<=[\s,;。]))[(\[]?\d{6}[)\]]?(?=[\s,;。]|$)")
 _BREAKS = re.compile(r"[\s,;。、|/]+")
 _NAME = re.compile(r"[㐀-鿿·]{2,8}(?:先生|女士|小姐)?|[A-Za-z][A-Za-z .'-]{1,38}")
+_LATIN = re.compile(r"[A-Za-z][A-Za-z .'-]{1,38}")
 _NOT_A_NAME = re.compile(r"[省市区县镇乡村路街巷弄号栋幢楼室座院厦园苑店城里庄组队房层]$")
-_STREET = frozenset("路街道巷弄大")  # 黄浦路 is a street, not the district
+_STREET = re.compile("路|街|道|巷|弄|大道|大街")  # 黄浦路 is a street, not the district
 _LAST = re.compile(
     r"(.*[号室楼栋幢座层元门\dA-Za-z])([㐀-鿿]{2,3})"
 )  # a name written right behind the street
@@ -78,7 +79,7 @@ def split(text: str) -> Pasted:
         found = _place(where)
     before, after = (where[: found.start], where[found.end :]) if found else ("", where)
     province = _province(before) or (regions.province_name(found.city) if found else "")
-    segments = [one for one in _BREAKS.split(_POSTCODE.sub(" ", f"{before} {free}")) if one]
+    segments = _pieces(_POSTCODE.sub(" ", f"{before} {free}"))
     if not name:
         name, segments, after = _name(segments, after)
     street = " ".join(filter(None, (_street(after), _street(" ".join(segments)))))
@@ -114,11 +115,19 @@ def _name(segments: list[str], after: str) -> tuple[str, list[str], str]:
     for one in segments:
         if _looks_like_name(one):
             return _clean(one), [other for other in segments if other is not one], after
-    pieces = [one for one in _BREAKS.split(after) if one]
-    for one in reversed(pieces[1:]):
-        if _looks_like_name(one) and len(one) <= 4:
+    pieces = _pieces(after)
+    for one in reversed(pieces if segments else pieces[1:]):
+        if _looks_like_name(one) and (len(one) <= 4 or one.isascii()):
             return _clean(one), segments, after[: after.rindex(one)] + after[after.rindex(one) + len(one) :]
     return "", segments, after
+
+
+def _pieces(text: str) -> list[str]:
+    """What separators part; a name in Latin letters keeps its blanks."""
+    parts = (one.strip() for one in re.split(r"[,;。、|/\n\t]+", text))
+    return [
+        piece for part in parts for piece in ([part] if _LATIN.fullmatch(part) else part.split()) if piece
+    ]
 
 
 def _looks_like_name(text: str) -> bool:
@@ -132,7 +141,7 @@ def _clean(text: str) -> str:
 def _street(text: str) -> str:
     """The street without what separated it, its own spaces between words kept where they part Latin or digits."""
     text = " ".join(_POSTCODE.sub(" ", text).strip(_GAP + "。()").split())
-    return re.sub(r"(?<=[㐀-鿿]) (?=[㐀-鿿])|(?<=[㐀-鿿]),\s*(?=[㐀-鿿])", "", text)
+    return re.sub(r"(?<=[㐀-鿿]) (?=[㐀-鿿\d])|(?<=\d) (?=[㐀-鿿])|(?<=[㐀-鿿]),\s*(?=[㐀-鿿])", "", text)
 
 
 def _place(text: str) -> _Found | None:
@@ -160,7 +169,7 @@ def _from(text: str, start: int) -> Iterator[_Found]:
             cities += [(f"{province[:2]}9000", at)] if f"{province[:2]}9000" in regions.CITIES else []
         for city, end in cities:
             written = end - start
-            if not city.endswith("9000"):
+            if not city.endswith("9000") and not _STREET.match(text, end):
                 yield _Found(start, end, city, "", written)
             for code, stop in _districts(text, _skip(text, end), city):
                 yield _Found(start, stop, city, regions.NAMES[code], written + stop - _skip(text, end))
@@ -197,8 +206,6 @@ def _names(text: str, at: int, level: str) -> list[tuple[str, int]]:
     for name, codes in _by_first(level).get(text[at : at + 1], ()):
         if text.startswith(name, at):
             end = at + len(name)
-            if text[end : end + 1] in _STREET:
-                continue
             found += [(code, end) for code in codes]
     return found
 
@@ -207,7 +214,7 @@ def _districts(text: str, at: int, city: str) -> Iterator[tuple[str, int]]:
     for code, name in regions.districts(city).items():
         for said in (name, *regions.short_names(name)):
             end = at + len(said)
-            if text.startswith(said, at) and not (said != name and text[end : end + 1] in _STREET):
+            if text.startswith(said, at) and not (said != name and _STREET.match(text, end)):
                 yield code, end
                 break
 

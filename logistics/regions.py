@@ -19,7 +19,6 @@ PROVINCES = {code: name for code, name in NAMES.items() if code.endswith("0000")
 CITIES = {
     code: name for code, name in NAMES.items() if code.endswith("00") and code not in PROVINCES
 }  # 440100
-_CODES = {name: code for code, name in CITIES.items()}
 _ENDINGS = (
     "特别行政区",
     "自治区",
@@ -100,7 +99,7 @@ class Place:
 
 
 def city_code(given: str) -> str:
-    """The six-digit code of a prefecture city given by its code (or a district's in it) or its name, 市 optional.
+    """The six-digit code of a prefecture city given by its code (or a district's in it) or its name, long or short.
 
     Raises Invalid(city=...)."""
     text = given.strip()
@@ -108,9 +107,8 @@ def city_code(given: str) -> str:
         city = text[:2] + "0100" if text[:2] in MUNICIPALITIES else text[:4] + "00"
         if city in CITIES:
             return city
-    for name in (text, text + "市"):
-        if name in _CODES:
-            return _CODES[name]
+    if text in _codes():
+        return _codes()[text]
     raise Invalid(city=N_("Choose the city from the list."))
 
 
@@ -121,6 +119,18 @@ def city_name(code: str) -> str:
 def province_name(code: str) -> str:
     """The province that a city's or district's six-digit code lies in."""
     return PROVINCES[city_code(code)[:2] + "0000"]
+
+
+@cache
+def _codes() -> dict[str, str]:
+    """The cities by name, and by what people say for it where that is one city's alone."""
+    said: dict[str, list[str]] = {}
+    for code, name in CITIES.items():
+        for one in short_names(name):
+            said.setdefault(one, []).append(code)
+    return {one: codes[0] for one, codes in said.items() if len(codes) == 1} | {
+        name: code for code, name in CITIES.items()
+    }
 
 
 @cache

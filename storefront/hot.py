@@ -1,4 +1,5 @@
-"""The hot routes' own entrance: searching, holding and ordering skip router and middleware, by the same rules.
+"""The hot routes' own entrance: searching, holding, ordering and queueing skip router and middleware, by the same
+rules.
 
 What is not plainly a good request for one of them goes the long way, and is refused there. Plain ASGI."""
 
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inventory import queue_follow
@@ -20,6 +22,7 @@ from runtime.facts import Fact, Unauthorized
 from storefront import accounts, language, metrics, problems, queue_stream, security
 from storefront.api_drops import HoldIn, HoldOut, decide, hold_number
 from storefront.api_orders import OrderIn, OrderOut, place_order
+from storefront.api_queue import join_queue, show_place
 from storefront.api_shelf import NumbersOut, search_numbers
 
 Headers = dict[bytes, bytes]
@@ -66,6 +69,9 @@ class Entrance:
             answer = await call(scope, headers, drop, body)
             if isinstance(answer, Fact):
                 status, own, told = problems.told(answer, _language(scope, headers))
+            elif isinstance(answer, Response):
+                status, told = answer.status_code, bytes(answer.body)
+                own = tuple(header for header in answer.raw_headers if header[0] != b"content-length")
             else:
                 status, own, told = endpoint.status, _JSON, _ENCODER.encode(answer)
         except Fact as fact:
@@ -74,9 +80,7 @@ class Entrance:
             return await ServerErrorMiddleware(_raising(bug), problems.on_bug)(scope, receive, send)
         took = time.perf_counter() - started
         metrics.count(endpoint.name, status, took)
-        if (
-            endpoint is not search_numbers
-        ):  # what those do who were let in: too much of it, and fewer are let in
+        if endpoint in _INSIDE:  # what those do who were let in: too much of it, and fewer are let in
             queue_follow.felt(took * 1000)
         length = (b"content-length", b"%d" % len(told))
         sent = [*own, length, *security.json_headers()]
@@ -124,12 +128,27 @@ def _order(scope: Scope, headers: Headers, _drop: str, body: bytes) -> Awaitable
     return placed
 
 
+def _queue(endpoint: api.Endpoint) -> "Call":
+    """An endpoint of the queue: it reads the request, and gives what is told or a whole answer with its cookie."""
+
+    def call(scope: Scope, headers: Headers, drop: str, _body: bytes) -> Awaitable[Any]:
+        scope["path_params"] = {"drop": drop}
+        answer: Awaitable[Any] = endpoint.call(Request(scope))
+        return answer
+
+    return call
+
+
 # Gives the answer, or a refusal; raises refusals too.
 Call = Callable[[Scope, Headers, str, bytes], Awaitable[Any]]
 _ROUTES: dict[tuple[str, str], tuple[api.Endpoint, Call]] = {
     (one.method, one.path): (one, call)
-    for one, call in ((hold_number, _hold), (search_numbers, _search), (place_order, _order))
-}
+    for one, call in (
+        (hold_number, _hold), (search_numbers, _search), (place_order, _order), (join_queue, _queue(join_queue)),
+        (show_place, _queue(show_place)),
+    )
+}  # fmt: skip
+_INSIDE = (hold_number, place_order)
 
 
 @lru_cache(maxsize=1_024)

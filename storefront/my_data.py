@@ -11,7 +11,7 @@ from checkout.models import Order
 from kyc import people, vault
 from runtime import clock
 from runtime.db import writing
-from storefront import accounts, favourites, reviews
+from storefront import accounts, favourites, reservations, reviews
 from storefront.models import Account
 
 
@@ -30,6 +30,10 @@ def export(account: Account) -> dict[str, Any]:
             "favourites": [
                 {"drop": one.drop_id, "number": one.number, "since": one.at}
                 for one in favourites.of_account(session, account.id)
+            ],
+            "reservations": [
+                {"campaign": one.campaign, "sku": one.sku, "city": one.city, "at": one.at, "state": one.state}
+                for one in reservations.all_of_account(session, account.id)
             ],
             "reviews": [
                 {
@@ -73,6 +77,7 @@ def erase(account: str) -> Kept:
         people.erase_account(session, account, kept.people)
         favourites.forget(session, account)
         reviews.forget(session, account)
+        reservations.forget(session, account)
         session.execute(
             update(Account)
             .where(Account.id == account)

@@ -45,7 +45,7 @@ from storefront.reservations import NotReserved
 SHOWN_AT_ONCE = 18
 # `has`, not `contains`: a field of that name would hide the form's own contains() in the browser.
 FIND = ("city", "pattern", "has", "ending", "segment", "birthday", "no4", "love", "lucky", "couple")
-_REFUSED = {"not_open": 425, "stale": 503, "invalid": 422}
+_REFUSED = {"not_open": 425, "stale": 503, "invalid": 422, "not_reserved": 403}
 _ANSWERED_HERE = (NotReserved, Taken, SoldOut, LimitReached, NotOpen, DropClosed, DropPaused, Stale)
 
 

@@ -137,6 +137,13 @@ def all_of_account(session: Session, account: str) -> Sequence[Reservation]:
     return session.scalars(theirs.order_by(Reservation.at.desc(), Reservation.id)).all()
 
 
+def forget(session: Session, account: str) -> None:
+    """An account's reservations are nobody's: a draw stays checkable by their tickets, which say nothing."""
+    session.execute(
+        update(Reservation).where(Reservation.account == account).values(account="", state="cancelled")
+    )
+
+
 def id_of(campaign_id: str, person: str) -> str:
     """The one reservation a person can have."""
     return derived_id("rsv", campaign_id, person)
@@ -146,6 +153,11 @@ def register(wish: Wish) -> Reservation:
     """Reserve; who has reserved already gets what they have. Raises NotFound, NotReserving, NotKnown, and Invalid
     naming sku or city."""
     return _desk.call(wish)
+
+
+async def registered(wish: Wish) -> Reservation:
+    """`register` for the event loop."""
+    return await _desk.awaited(wish)
 
 
 def register_all(wishes: Sequence[Wish]) -> list[Reservation | Exception]:

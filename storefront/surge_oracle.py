@@ -35,11 +35,12 @@ class Fairness:
 
 def fairness(stories: Sequence[Story], published: Draw) -> Fairness:
     """Judge every place and every call. Who came again has a second place, and is judged by it as one who came late
-    is not. Of an account with many connections the first that asked counts: the others are given its place, and when
-    any of them came again, all."""
+    is not. Of an account with many connections the first that was given a ticket counts, if it ever looked at its
+    place: the others are given the same one, which says nothing of when they came. When any came again, all did."""
     rank = {ticket: place for place, ticket in enumerate(published.order, 1)}
     again = {one.get("ticket") for one in stories if one.get("again")}
-    once = _first_of_each(one for one in stories if one.get("place") and one["ticket"] not in again)
+    known = _first_of_each(one for one in stories if one.get("ticket") and one["ticket"] not in again)
+    once = [one for one in known if one.get("place")]
     early = [one for one in once if one["early"]]
     late = [one for one in once if not one["early"]]
     called = sorted((one["place"], _seconds(one["come_by"])) for one in once if one.get("come_by"))

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from tests.shop import ROOT
@@ -26,6 +27,9 @@ def main() -> int:
         one.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     model = commands.add_parser("model", help="every verb against the book of the stock, on Redis and Valkey")
     model.add_argument("--steps", type=int, default=2_000_000)
+    many = commands.add_parser("reservations", help="a million reservations of a handset, drawn and checked")
+    many.add_argument("--count", type=int, default=1_000_000)
+    many.add_argument("--stock", type=int, default=10_000)
     commands.add_parser("guard", help="the contention tests without the guard: they must all fail")
     given = parser.parse_args()
     if given.command == "crash":
@@ -33,27 +37,29 @@ def main() -> int:
 
         return crash_run.prove(given.kills, given.orders, given.seed)
     if given.command == "truths":
-        return _truths(given.kind, given.rounds, given.seed)
+        return _alone("truths", given.kind, given.rounds, given.seed)
+    if given.command == "reservations":
+        return _alone("reservations", given.count, given.stock)
     if given.command == "model":
         os.environ["HAOKA_MODEL_STEPS"] = str(given.steps)
         return _pytest("tests/inventory/test_model.py")
     return _without_guard()
 
 
-def _truths(kind: str, rounds: int, seed: int) -> int:
-    """In a folder and a database of its own."""
+def _alone(module: str, *asked: object) -> int:
+    """In a folder and a database of its own, but where one was given."""
     for name in [name for name in os.environ if name.startswith("HAOKA_")]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="haoka-truths-") as home:
         os.environ["HAOKA_HOME"] = str(Path(home) / "home")
         from runtime import db, log
         from storefront.migrating import upgrade
-        from tests.proof import truths
 
         log.configure("CRITICAL")  # jumps of the clock, lost drops: all of it is meant
         upgrade()
         try:
-            return truths.prove(kind, rounds, seed)
+            proof: int = import_module(f"tests.proof.{module}").prove(*asked)
+            return proof
         finally:
             db.dispose()
 

@@ -13,6 +13,7 @@ from tests.storefront.asgi import HOST, Asked
 
 HOLDS = f"/api/v1/drops/{DROP}/holds"
 NUMBERS = f"/api/v1/drops/{DROP}/numbers"
+QUEUE = f"/api/v1/drops/{DROP}/queue"
 ORDERS = "/api/v1/orders"
 FIRST, SECOND = "18600131024", "18600131025"  # two of the drop
 ZH = (b"accept-language", b"zh-CN,zh;q=0.9,en;q=0.8")

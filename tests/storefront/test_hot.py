@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from starlette.types import ASGIApp
 
-from inventory import drops, holds, verbs
+from inventory import drops, holds, queue_follow, queue_rules, verbs
 from runtime import clock
 from runtime import redis as redis_clients
 from runtime.db import writing
@@ -31,6 +31,7 @@ from tests.storefront.hot_cases import (
     PATHS,
     PIECES,
     QUERIES,
+    QUEUE,
     REFUSED,
     SECOND,
     ZH,
@@ -98,6 +99,23 @@ async def test_headers(pair: Pair) -> None:
         await pair(Asked("POST", ORDERS, (*given, (b"idempotency-key", b"a long key")), (ORDER,)))
         answer = await pair(Asked("POST", HOLDS, given, (GOOD,)))
         assert answer.status == REFUSED.get(name, answer.status)
+
+
+async def test_the_queue(pair: Pair) -> None:
+    with writing() as session:
+        queue_rules.change(session, DROP, actor="zhao", reason="test", mode="always")
+    queue_rules.tick()
+    queue_follow.refresh()
+    accounts._revoked.add("ended")
+    for made in HEADERS.values():
+        for method in ("POST", "GET", "POST"):
+            await pair(Asked(method, QUEUE, made()))
+    joined = await pair(Asked("POST", QUEUE, (HOST, bearer("acc_wu")), (b"whatever",)))
+    assert (joined.status, len(json.loads(joined.body)["ticket"]) > 8) == (200, True)
+    assert b"place_round-1=" in dict(joined.headers)[b"set-cookie"]
+    kept = (HOST, (b"cookie", b"sid=" + token("acc_wu") + b"; place_round-1=forged"))
+    assert (await pair(Asked("GET", QUEUE, kept))).status == 200
+    assert (await pair(Asked("GET", QUEUE.replace(DROP, "none"), (HOST, bearer())))).status == 404
 
 
 async def test_searches(pair: Pair) -> None:

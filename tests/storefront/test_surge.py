@@ -64,6 +64,18 @@ def test_of_an_account_s_many_connections_the_first_that_asked_counts() -> None:
     assert (fair.error, fair.early, fair.late) == (0, 6, 3)
 
 
+def test_a_place_first_looked_at_by_a_later_connection_is_not_judged_as_a_late_one() -> None:
+    never_looked = early(4) | {"place": 0}
+    looked = early(4, joining_at=20.0) | {"early": False, "joined_at": 21.0}
+    fair = surge_oracle.fairness([*fair_stories()[:3], *fair_stories()[4:], never_looked, looked], DRAWN)
+    assert (fair.error, fair.early, fair.late) == (0, 5, 3)
+
+
+def test_an_account_of_which_one_connection_queued_again_is_judged_as_nobody_else() -> None:
+    told = [*fair_stories(), late(7, 9, 9.5, again=1) | {"place": 30}, late(7, 5, 6) | {"place": 30}]
+    assert surge_oracle.fairness(told, DRAWN).error == 0
+
+
 def sold(*numbers: str) -> list[dict[str, Any]]:
     return [{"order": f"o{nth}", "number": number} for nth, number in enumerate(numbers)]
 
