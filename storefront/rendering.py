@@ -1,5 +1,6 @@
 """Pages out of templates: the Jinja2 environment, what every page knows, how money, numbers and times read."""
 
+import gzip
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
@@ -49,7 +50,22 @@ def render(
     language = getattr(request.state, "lang", i18n.DEFAULT)
     with i18n.speaking(language):
         html = environment().get_template(template).render(**everywhere(request), **given)
-    return HTMLResponse(html, status, {"Content-Language": language, **(headers or {})})
+    answer = HTMLResponse(html, status, {"Content-Language": language, **(headers or {})})
+    return _packed(request, answer)
+
+
+def _packed(request: Request, answer: Response) -> Response:
+    """Compressed for who is not signed in. A page with somebody's form token never is: what others can have reflected
+    in it would tell them the token by its length (BREACH)."""
+    state = request.state
+    secret = getattr(state, "account", None) or getattr(state, "ops", None) or getattr(state, "csrf", "")
+    if not secret and "gzip" in request.headers.get("accept-encoding", ""):
+        answer.body = gzip.compress(bytes(answer.body), 1, mtime=0)
+        answer.headers["Content-Encoding"] = "gzip"
+        answer.headers["Content-Length"] = str(len(answer.body))
+    if not secret:
+        answer.headers["Vary"] = "Accept-Encoding"
+    return answer
 
 
 def problem_page(request: Request, status: int, fact: Fact, headers: dict[str, str]) -> Response:

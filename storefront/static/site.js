@@ -177,6 +177,10 @@ addEventListener("pageshow", (event) => {
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { syncClock(); refreshLive(); } });
 
+// What waits for something looks again by itself, but never while something is typed.
+const { again } = document.body.dataset;
+if (again) setTimeout(() => { if (!document.activeElement?.matches("input, textarea, select")) location.reload(); }, again * 1000);
+
 navigator.serviceWorker?.register(`/worker.js?v=${new URL(document.currentScript.src).searchParams.get("v")}`).catch(() => {});  // private windows refuse; the shop needs none
 document.querySelector("[data-focus]")?.focus();
 for (const button of document.querySelectorAll("[data-print]")) {

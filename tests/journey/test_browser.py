@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from kyc.id_number import made_up
 from tests import browser as steps
-from tests.shop import Shop, Shopper, until
+from tests.shop import Shop, Shopper, anybody, until
 
 pytestmark = [
     pytest.mark.browser,
@@ -61,11 +61,117 @@ def test_without_javascript_by_cash_on_delivery(shop: Shop, chromium: Browser) -
     context = chromium.new_context(viewport=steps.DESKTOP, locale="en-GB", java_script_enabled=False)
     page = context.new_page()
     steps.sign_in(page, shop, "13700000002")
-    order = steps.pick_and_order(page, shop, payment="cod", phone="13700000002", person=CHEN, show=_nothing)
+    order = steps.pick_and_order(
+        page, shop, payment="cod", phone="13700000002", person=CHEN, show=_nothing, script=False
+    )
     steps.sign(page, shop, order, "13700000002", but_not="")
     until(lambda: _state(shop, page, order) == "packed", seconds=60, every=0.3)
     page.goto(f"{shop.base}/account")
     expect(page.locator(f"a[href='/orders/{order}']").first).to_be_visible()
+    context.close()
+
+
+class Loads:
+    """Counts what a page's shopper has to wait for and to do: documents that were loaded, and taps."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.loads, self.taps = page, 0, 0
+        page.on("response", self._answered)
+
+    def _answered(self, answer: Response) -> None:
+        of_page = answer.request.is_navigation_request() and answer.frame == self.page.main_frame
+        self.loads += of_page and not 300 <= answer.status < 400
+
+    def tap(self, selector: str) -> None:
+        self.taps += 1
+        self.page.locator(selector).first.click()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_new_shopper_orders_within_three_pages(shop: Shop, chromium: Browser, script: bool) -> None:
+    context = chromium.new_context(viewport=steps.PHONE, locale="zh-CN", java_script_enabled=script)
+    page, phone, nth = context.new_page(), f"1370000001{script:d}", 40 + script
+    steps.sign_in(page, shop, phone)
+    counted = Loads(page)
+    page.goto(f"{shop.base}/drops/first-round")
+    counted.tap("button.pick:enabled")
+    page.wait_for_url(re.compile("/checkout/"))
+    page.fill("#name", "测试")
+    page.fill("#id_number", anybody(nth))
+    steps.fill_place(page, script=script)
+    page.fill("#address", "示范路8号2单元301室")
+    page.check("input[name='payment'][value='cod']")
+    page.check("#consent")
+    counted.tap("#order .buybar button")
+    page.wait_for_url(re.compile("/orders/ord_"))
+    assert counted.loads == 3
+    context.close()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_prepared_shopper_needs_two_taps(shop: Shop, chromium: Browser, script: bool) -> None:
+    context = chromium.new_context(viewport=steps.PHONE, locale="zh-CN", java_script_enabled=script)
+    page, phone, nth = context.new_page(), f"1370000002{script:d}", 50 + script
+    steps.sign_in(page, shop, phone)
+    page.goto(f"{shop.base}/account/ready")
+    page.fill("#name", "测试")
+    page.fill("#id_number", anybody(nth))
+    page.check("#consent")
+    page.click("details.paste summary")
+    page.fill("#pasted", "测试 13800138000 北京市朝阳区示范路8号2单元301室")
+    page.click("button[name='split']")
+    expect(page.locator("select#district")).to_have_value("朝阳区")
+    expect(page.locator("#name")).to_have_value("测试")  # nothing typed is lost by splitting
+    page.check("input[name='payment'][value='cod']")
+    page.click(".buybar button")
+
+    def checked() -> bool:
+        page.goto(f"{shop.base}/account/ready")
+        return page.locator(".checks .done").count() == 3
+
+    until(checked, every=0.5)
+    page.goto(f"{shop.base}/drops/first-round")
+    counted = Loads(page)
+    counted.tap("button.pick:enabled")
+    page.wait_for_url(re.compile("/checkout/"))
+    counted.tap("#order .buybar button")
+    page.wait_for_url(re.compile("/orders/ord_"))
+    assert (counted.taps, counted.loads) == (2, 2)
+    context.close()
+
+
+def test_a_favourite_is_marked_in_place_and_found_again(shop: Shop, chromium: Browser) -> None:
+    context = chromium.new_context(viewport=steps.PHONE, locale="en-GB")
+    page = context.new_page()
+    steps.sign_in(page, shop, "13700000030")
+    page.goto(f"{shop.base}/drops/second-round")
+    star = page.locator("button.star").first
+    number = star.get_attribute("value")
+    star.click()
+    expect(page.locator(f"button.star[value='{number}']").first).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(page.locator(f"#favourites button.star[value='{number}']")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    context.close()
+
+
+def test_without_a_connection_a_page_says_so(shop: Shop, chromium: Browser) -> None:
+    context = chromium.new_context(viewport=steps.PHONE, locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{shop.base}/")
+    page.evaluate("navigator.serviceWorker.ready")
+    context.set_offline(True)
+    page.goto(f"{shop.base}/account")
+    expect(page.locator("h1")).to_have_text("No connection")
+    expect(page.locator(".brand")).to_have_css("font-weight", "700")  # its style is kept too
+    context.set_offline(False)
+    page.goto(f"{shop.base}/")
+    expect(page.locator("h1")).not_to_have_text("No connection")
+    manifest = page.evaluate(
+        "fetch(document.querySelector('link[rel=manifest]').href).then((told) => told.json())"
+    )
+    assert (manifest["display"], len(manifest["icons"])) == ("standalone", 3)
     context.close()
 
 

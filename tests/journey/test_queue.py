@@ -64,6 +64,8 @@ def joined(who: Shopper) -> bool:
 
 
 def hold(who: Shopper, nth: int) -> int:
+    """After Redis was lost a web process reads its numbers anew; until then it says so, and one asks again."""
+    until(lambda: who.http.get(f"/api/v1/drops/{DROP}/numbers").status_code == 200)
     offer, numbers = who.offer(DROP), who.numbers(DROP, limit=100)
     wish = {"offer": offer["id"], "number": numbers[nth]["number"], "like": numbers[nth]["number"]}
     return who.http.post(f"/api/v1/drops/{DROP}/holds", json=wish).status_code
