@@ -61,6 +61,7 @@ def draw(request: Request, form: Form) -> Response:
     place = held.order.index(mine) + 1 if mine in held.order else None
     about = {
         "id": seen.id, "name": seen.name, "href": f"/drops/{seen.id}/queue", "at": seen.opens_at,
+        "reserved": False,
         "api": f"/api/v1/drops/{seen.id}/draw",
     }  # fmt: skip
     return render(request, "draw.html", about=about, draw=held, mine=mine, place=place)

@@ -63,7 +63,7 @@ def draw(request: Request, form: Form) -> Response:
         held = reservation_turns.summary(found)
         about = {
             "id": found.id, "name": shown.name_of(handset), "href": f"/reservations/{found.id}",
-            "at": found.closes_at, "api": f"/api/v1/reservations/{found.id}/draw",
+            "at": found.closes_at, "reserved": True, "api": f"/api/v1/reservations/{found.id}/draw",
         }  # fmt: skip
     ticket, place = (mine.ticket, mine.place) if mine else ("", None)
     return render(request, "draw.html", about=about, draw=held, mine=ticket, place=place)

@@ -30,6 +30,11 @@ def main() -> int:
     many = commands.add_parser("reservations", help="a million reservations of a handset, drawn and checked")
     many.add_argument("--count", type=int, default=1_000_000)
     many.add_argument("--stock", type=int, default=10_000)
+    imported = commands.add_parser(
+        "import", help="a million numbers imported, a sample held against the regexes"
+    )
+    imported.add_argument("--count", type=int, default=1_000_000)
+    imported.add_argument("--sample", type=int, default=100_000)
     commands.add_parser("guard", help="the contention tests without the guard: they must all fail")
     given = parser.parse_args()
     if given.command == "crash":
@@ -40,6 +45,8 @@ def main() -> int:
         return _alone("truths", given.kind, given.rounds, given.seed)
     if given.command == "reservations":
         return _alone("reservations", given.count, given.stock)
+    if given.command == "import":
+        return _alone("importing", given.count, given.sample)
     if given.command == "model":
         os.environ["HAOKA_MODEL_STEPS"] = str(given.steps)
         return _pytest("tests/inventory/test_model.py")

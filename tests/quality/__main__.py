@@ -107,6 +107,10 @@ def _pictures(browser: Browser, shop: Shop, world: World) -> Iterator[Path]:
             for scheme in ("light", "dark"):
                 page = _open(browser, shop, world, seen, "zh", scheme, size)
                 page.wait_for_load_state("networkidle" if "queue" not in seen.path else "load")
+                # What sticks to the lower edge would cover the middle of a page that is taken whole.
+                page.evaluate(
+                    "for (const bar of document.querySelectorAll('.buybar')) bar.style.position = 'static'"
+                )
                 path = PICTURES / f"{seen.name}-{size}-{scheme}.jpg"
                 page.screenshot(path=path, full_page=True, type="jpeg", quality=60)
                 page.context.close()
