@@ -8,7 +8,7 @@ from inventory import drops, shelf
 from inventory.shelf import ShelfNumber
 from runtime.db import reading
 from runtime.facts import Fact
-from storefront import bundles, forms, i18n, pages_drops, shown
+from storefront import bundles, forms, i18n, pages_drops, reviews, shown
 from storefront.forms import Form, page
 from storefront.rendering import render
 
@@ -22,6 +22,7 @@ def bundle(request: Request, form: Form) -> Response:
         with reading() as session:
             seen = shown.drop(pages_drops.public(drops.find(session, drop_id)))
             found = offers.of_drop(session, drop_id)
+            said = reviews.summary(session, handset)
         stock = seen.tally.skus or {}
         number = _number(drop_id, query.get("number", ""))
         kept = {name: value for name, value in query.items() if name != "offer" and value}
@@ -31,7 +32,8 @@ def bundle(request: Request, form: Form) -> Response:
         given = pages_drops.contents(request, {**query, "offer": chosen}, only=handset)
     turn = pages_drops.turn(request)
     return render(
-        request, "bundle.html", given.pop("status"), **given, table=table, wanted=number, turn=turn,
+        request, "bundle.html", given.pop("status"), **given, table=table, wanted=number, turn=turn, said=said,
+        handset=handset,
         barred=turn is not None and turn.state != "inside",
     )  # fmt: skip
 
