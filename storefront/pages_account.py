@@ -32,7 +32,12 @@ def account(request: Request, form: Form) -> Response:
         person, ready = people.of_account(session, who), prepared.of_account(session, who)
         marked = favourites.of_account(session, who)
     return render(
-        request, "account.html", orders=listed, person=person, ready=ready is not None, favourites=marked
+        request,
+        "account.html",
+        orders=listed,
+        person=person,
+        ready=ready is not None and ready.whole,
+        favourites=marked,
     )
 
 

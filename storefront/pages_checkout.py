@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,7 +90,7 @@ def price(request: Request, form: Form) -> Response:
 def _kept(session: Session, account: str) -> Form:
     """The fields as the account prepared them, else the receiver's as in its last order."""
     if ready := prepared.of_account(session, account):
-        return {**address_form.ready(ready), "from": "prepared"}
+        return {**address_form.ready(ready), "from": "prepared" if ready.whole else "typed"}
     last = addresses.last(session, account)
     return {**address_form.fields(last), "from": "last"} if last else {}
 
@@ -267,15 +268,13 @@ def _over(request: Request, hold_id: str, form: Form | None = None) -> Response:
 
 
 def _keep(request: Request, form: Form) -> bool:
-    """Keep what was typed for a number that is gone; was it whole enough? Who agreed to be checked is enrolled."""
+    """Keep what was typed for a number that is gone. Who agreed to be checked is enrolled; an ID number that cannot
+    be, or without that agreement, is kept nowhere."""
     asked, account = _request(form), request.state.account.id
-    try:
-        prepared.save(account, asked.receiver, asked.payment)
-        if form.get("holder") != KNOWN and form.get("consent") == "yes":
-            with writing() as session:
-                people.enrol(session, account, asked.name, asked.id_number, min_age=settings().min_age_card)
-    except (Invalid, TooMany):
-        return False
+    prepared.keep(account, asked.receiver, asked.payment)
+    if form.get("holder") != KNOWN and form.get("consent") == "yes":
+        with suppress(Invalid, TooMany), writing() as session:
+            people.enrol(session, account, asked.name, asked.id_number, min_age=settings().min_age_card)
     return True
 
 

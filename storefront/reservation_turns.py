@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from checkout.models import Order
 from inventory import draw, drops
 from inventory.draw import Draw
+from inventory.models import Drop
 from kyc import sms
 from runtime import clock
 from runtime.db import reading, table, writing
@@ -26,12 +27,14 @@ _ROW = table(Reservation).c
 
 
 def tick() -> None:
-    """What the clock does: draw what has ended, give out turns, take back those that lapsed."""
+    """What the clock does until a campaign's drop is settled: draw what has ended, give out turns, take back those
+    that lapsed."""
     with reading() as session:
+        settled = set(session.scalars(select(Drop.id).where(Drop.state == "settled")))
         over = [
             (one.id, one.drawn_at)
             for one in reservations.listing(session)
-            if one.closes_at + GRACE <= clock.now()
+            if one.closes_at + GRACE <= clock.now() and one.drop_id not in settled
         ]
     for campaign_id, drawn_at in over:
         if drawn_at is None:
@@ -71,8 +74,10 @@ def hold_draw(campaign_id: str) -> Draw:
 
 
 def _standing(session: Session, campaign_id: str) -> list[str]:
-    """Tickets in the order in which they came."""
-    theirs = select(_ROW.ticket).where(_ROW.campaign == campaign_id, _ROW.state == "registered")
+    """Tickets in the order in which they came. One that got a place from a draw that was killed stays in, though its
+    reservation was given back since: every place there is must be of the last draw."""
+    stands = or_(_ROW.state == "registered", _ROW.place.is_not(None))
+    theirs = select(_ROW.ticket).where(_ROW.campaign == campaign_id, stands)
     return list(session.scalars(theirs.order_by(_ROW.at, _ROW.id)))
 
 

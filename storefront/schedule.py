@@ -27,7 +27,7 @@ def schedule() -> list[Tick]:
         Tick("give back orphans", max(2, settings().orphan_seconds / 4), orphans.tick),
         Tick("cut manifests", settings().manifest_seconds, manifests.tick),
         Tick("forget personal data", 300, retention.tick),
-        Tick("reservations", 2, reservation_turns.tick),
+        Tick("reservations", 5, reservation_turns.tick),
         Tick("thaw numbers", 600, thaw),
         Tick("clear rehearsals", 300, rehearsing.clear_stuck),
     ]

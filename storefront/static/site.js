@@ -48,7 +48,17 @@ function tickHold(hold, ms) {
     say.textContent = say.dataset.over;
     say.classList.remove("sr");
     for (const control of hold.querySelectorAll("a, form")) control.hidden = true;
+    keepTyped();
   }
+}
+
+// What stands in the checkout when its number goes back is there again with the next one.
+function keepTyped() {
+  const order = document.getElementById("order");
+  if (!order) return;
+  const sent = new URLSearchParams(new FormData(order));
+  sent.set("look", "1");
+  fetch(order.action, { method: "POST", body: sent }).catch(() => {});
 }
 
 // Opening: the buttons arm themselves; whether it is really open, the server decides at the press.

@@ -1,6 +1,7 @@
 """Getting ready: saved beforehand, everything is filled in at checkout; nothing typed is lost."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from checkout import orders, prepared
@@ -114,6 +115,31 @@ def test_what_was_typed_for_a_hold_that_is_over_is_there_with_the_next(site: Sit
     assert "示范路8号2单元301室" in page
     assert 'value="wechat_pay" checked' in page
     assert "王**" in page  # who agreed to be checked is known by now
+
+
+def test_what_was_typed_by_halves_is_kept_too_but_not_in_place_of_a_whole_one(site: Site) -> None:
+    site.sign_in()
+
+    def lapse(**typed: str) -> str:
+        checkout = site.pick()
+        csrf = site.csrf(checkout)
+        holds.release(checkout.rpartition("/")[2], site.account())
+        form = {**READY, "consent": "", "look": "1", "csrf": csrf, "key": "a-key", **typed}
+        assert site.browser.post(checkout, data=form).status_code == 410
+        return str(site.browser.get(site.pick()).text)
+
+    page = lapse(address="示", district="", id_number="110")
+    assert "As you typed it before." in page
+    assert 'value="示"' in page
+    assert 'value="110"' not in page  # an ID number is kept by nobody but the register's desk
+    assert "not given yet" in site.browser.get("/account/ready").text
+    site.browser.post("/holds/none/release", data={"csrf": site.csrf("/account")})
+    save(site, name="", id_number="")
+    with reading() as session:
+        whole = prepared.of_account(session, site.account())
+    prepared.keep(site.account(), replace(whole.receiver, address=""), "card")  # type: ignore[union-attr]
+    with reading() as session:
+        assert prepared.of_account(session, site.account()) == whole
 
 
 def test_another_account_sees_nothing_of_it(site: Site) -> None:

@@ -164,6 +164,9 @@ def test_a_draw_that_was_killed_begins_anew_and_ends_the_same(
     with reading() as session:
         assert reservations.find(session, COMING).drawn_at is None
     monkeypatch.setattr(reservation_turns, "writing", honest)
+    with reading() as session:
+        placed = session.scalars(select(Reservation.account).where(Reservation.place.is_not(None))).first()
+    reservations.cancel(COMING, str(placed))  # whose place stands there already
     drawn = reservation_turns.hold_draw(COMING)
     with reading() as session:
         published = reservation_turns.published(session, COMING)
