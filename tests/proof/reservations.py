@@ -15,6 +15,7 @@ from kyc.models import Person
 from runtime import clock
 from runtime.bulk import insert_all
 from runtime.db import reading, writing
+from runtime.facts import Unavailable
 from storefront import reservation_turns, reservations
 from storefront.models import Reservation, ReservationCampaign
 from storefront.reservations import Wish
@@ -122,6 +123,15 @@ def _rows(count: int, account: str) -> Iterator[dict[str, Any]]:
         }
 
 
+async def _insisting(wish: Wish) -> Reservation:
+    """As a client does: what was told to come again is sent again."""
+    while True:
+        try:
+            return await reservations.registered(wish)
+        except Unavailable as busy:
+            await asyncio.sleep(busy.details.get("retry_after", 1))
+
+
 async def _register(count: int, account: str, skus: tuple[str, ...]) -> int:
     """Each as a request would, so many under way at a time; how many were answered with another's reservation."""
     wrong, nth = 0, iter(range(count))
@@ -130,7 +140,7 @@ async def _register(count: int, account: str, skus: tuple[str, ...]) -> int:
         nonlocal wrong
         for one in nth:
             wish = Wish(CAMPAIGN, f"acc_{one}{account}", skus[one % len(skus)], _CITIES[one % len(_CITIES)])
-            told = await reservations.registered(wish)
+            told = await _insisting(wish)
             wrong += told.account != f"acc_{one}"
 
     await asyncio.gather(*(shopper() for _ in range(AT_ONCE)))
